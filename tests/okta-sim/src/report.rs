@@ -1,0 +1,221 @@
+//! What clients did, and which of Okta's rules they broke.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+/// What an org saw so far. Requests to `/sim/` count nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Events that are persisted, and so visible.
+    pub events: usize,
+    /// Requests that arrived.
+    pub requests: u64,
+    /// Requests by path.
+    pub by_path: BTreeMap<String, u64>,
+    /// Answers by status; without those that ended in no answer.
+    pub by_status: BTreeMap<String, u64>,
+    /// Requests for logs that poll.
+    pub polling: u64,
+    /// Requests for logs with an end.
+    pub bounded: u64,
+    /// Events in answers that were sent whole.
+    pub events_served: u64,
+    /// Different uuids among them.
+    pub distinct_served: usize,
+    /// Requests for logs by their `limit`.
+    pub by_limit: BTreeMap<String, u64>,
+    /// The most requests under way at one time.
+    pub peak_concurrency: usize,
+    /// Requests with a token that is accepted.
+    pub with_token: u64,
+    /// Requests with another `Authorization`.
+    pub with_wrong_token: u64,
+    /// Refused for the rate limit; without faults.
+    pub throttled: u64,
+    /// How often each fault took place.
+    pub faults: BTreeMap<String, u64>,
+    /// Rules that clients broke, each with its first case.
+    pub violations: Vec<Violation>,
+}
+
+/// A broken rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Which one.
+    pub rule: Rule,
+    /// How often.
+    pub count: u64,
+    /// What the first case was.
+    pub first: String,
+}
+
+/// What a client of Okta's API must not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// `after` put together by hand: with another `since` than its link's, or never given out.
+    HandMadeCursor,
+    /// A `next` link was followed with parameters left out, in another order or in another encoding.
+    AlteredNext,
+    /// More than 1,000 events a page.
+    LimitTooHigh,
+    /// A request although a 429 had named the time to wait for.
+    Impatient,
+    /// `DESCENDING` without `until`.
+    EndlessDescending,
+    /// Credentials for the one path that needs none.
+    TokenToWellKnown,
+    /// A method the path does not know.
+    WrongMethod,
+    /// More than two requests for logs under way with one token.
+    TooManyInFlight,
+    /// No `Accept` or no `User-Agent`.
+    MissingHeader,
+}
+
+impl Report {
+    /// How often a rule was broken.
+    pub fn broken(&self, rule: Rule) -> u64 {
+        let found = self
+            .violations
+            .iter()
+            .find(|violation| violation.rule == rule);
+        found.map_or(0, |violation| violation.count)
+    }
+}
+
+/// Takes notes.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    report: Report,
+    in_flight: usize,
+    logs_in_flight: HashMap<String, usize>,
+    /// By an event's identity in the store.
+    served: Vec<bool>,
+}
+
+impl Recorder {
+    /// The report, for an org with so many visible events.
+    pub(crate) fn report(&self, events: usize) -> Report {
+        Report {
+            events,
+            ..self.report.clone()
+        }
+    }
+
+    pub(crate) fn begin(&mut self, path: &str) {
+        self.report.requests += 1;
+        *self.report.by_path.entry(path.to_owned()).or_default() += 1;
+        self.in_flight += 1;
+        self.report.peak_concurrency = self.report.peak_concurrency.max(self.in_flight);
+    }
+
+    /// A request for logs with this token begins; how many it has under way now.
+    pub(crate) fn begin_logs(&mut self, token: &str) -> usize {
+        let under_way = self.logs_in_flight.entry(token.to_owned()).or_default();
+        *under_way += 1;
+        *under_way
+    }
+
+    pub(crate) fn end(&mut self, logs_of: Option<&str>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(under_way) = logs_of.and_then(|token| self.logs_in_flight.get_mut(token)) {
+            *under_way = under_way.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn status(&mut self, status: u16) {
+        *self.report.by_status.entry(status.to_string()).or_default() += 1;
+    }
+
+    pub(crate) fn token(&mut self, accepted: bool) {
+        match accepted {
+            true => self.report.with_token += 1,
+            false => self.report.with_wrong_token += 1,
+        }
+    }
+
+    pub(crate) fn query(&mut self, polling: bool, limit: Option<&str>) {
+        match polling {
+            true => self.report.polling += 1,
+            false => self.report.bounded += 1,
+        }
+        let limit = limit.unwrap_or("none").to_owned();
+        *self.report.by_limit.entry(limit).or_default() += 1;
+    }
+
+    pub(crate) fn throttled(&mut self) {
+        self.report.throttled += 1;
+    }
+
+    pub(crate) fn fault(&mut self, kind: &str) {
+        *self.report.faults.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn served(&mut self, identities: impl IntoIterator<Item = usize>) {
+        for identity in identities {
+            self.report.events_served += 1;
+            if self.served.len() <= identity {
+                self.served.resize(identity + 1024, false);
+            }
+            if let Some(seen @ false) = self.served.get_mut(identity) {
+                *seen = true;
+                self.report.distinct_served += 1;
+            }
+        }
+    }
+
+    pub(crate) fn violation(&mut self, rule: Rule, case: impl Into<String>) {
+        let violations = &mut self.report.violations;
+        match violations
+            .iter_mut()
+            .find(|violation| violation.rule == rule)
+        {
+            Some(violation) => violation.count += 1,
+            None => violations.push(Violation {
+                rule,
+                count: 1,
+                first: case.into(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_counted_once_and_in_all() {
+        let mut recorder = Recorder::default();
+        recorder.served([0, 1, 0, 5000]);
+        recorder.served([1]);
+        let report = recorder.report(9);
+        assert_eq!(
+            (report.events_served, report.distinct_served, report.events),
+            (5, 3, 9)
+        );
+    }
+
+    #[test]
+    fn violations_keep_their_first_case() {
+        let mut recorder = Recorder::default();
+        recorder.violation(Rule::LimitTooHigh, "limit=5000");
+        recorder.violation(Rule::LimitTooHigh, "limit=1001");
+        let report = recorder.report(0);
+        assert_eq!(report.broken(Rule::LimitTooHigh), 2);
+        assert_eq!(report.violations[0].first, "limit=5000");
+    }
+
+    #[test]
+    fn report_is_readable_by_other_processes() {
+        let mut recorder = Recorder::default();
+        recorder.begin("/api/v1/logs");
+        recorder.violation(Rule::Impatient, "x");
+        let report = recorder.report(0);
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(text.contains("\"impatient\""));
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+}

@@ -1,0 +1,255 @@
+//! From a request to an answer: who may ask, how often, what goes wrong, and which endpoint it is.
+
+use std::time::Duration;
+
+use http::header::{self, HeaderMap};
+use http::{Method, Response, StatusCode, Uri};
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::body::StepBody;
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::faulty::{self, Aborted};
+use crate::limits::{Bucket, Verdict};
+use crate::logs::{self, LastPage};
+use crate::org::Org;
+use crate::report::Rule;
+use crate::respond::respond;
+use crate::{LOGS_PATH, WELL_KNOWN_PATH};
+
+/// More requests for logs than this under way with one token are too many.
+const LOGS_IN_FLIGHT_MAX: usize = 2;
+const OWNER_ID: &str = "00uowner00of0token1d7";
+
+enum Route {
+    WellKnown,
+    Logs,
+    Me,
+    Roles(String),
+    ApiTokens,
+    Administrators,
+    Unknown,
+}
+
+/// Notes the end of a request.
+struct UnderWay {
+    org: Org,
+    logs_of: Option<String>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.org.recorder().end(self.logs_of.as_deref());
+    }
+}
+
+/// Answers a client's request.
+pub(crate) async fn handle(
+    org: Org,
+    scheme: &'static str,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<StepBody>, Aborted> {
+    let call = Call::new(org, scheme, method, &uri, headers);
+    call.org.recorder().begin(&call.path);
+    let mut under_way = UnderWay {
+        org: call.org.clone(),
+        logs_of: None,
+    };
+    note_manners(&call);
+    if call.path == LOGS_PATH
+        && let Some(token) = token(&call)
+    {
+        note_in_flight(&call, token);
+        under_way.logs_of = Some(token.to_owned());
+    }
+    let latency = call.org.config().latency;
+    if latency > Duration::ZERO {
+        tokio::time::sleep(latency).await;
+    }
+    let answer = answer(&call).await?;
+    call.org.recorder().status(answer.status.as_u16());
+    Ok(respond(&call, answer).map(|body| body.keeping(under_way)))
+}
+
+/// The rules in their order: method, token, limit; then what goes wrong; then the endpoint.
+async fn answer(call: &Call) -> Result<Answer, Aborted> {
+    let route = route(&call.path);
+    let verdict = match admit(call, &route) {
+        Ok(verdict) => verdict,
+        Err((error, verdict)) => return Ok(refused(call, &error, verdict)),
+    };
+    let fault = call.org.meet_fault(&call.path);
+    if let Some(fault) = &fault {
+        faulty::before(call, fault).await;
+        if let Some(instead) = faulty::instead(call, fault) {
+            let answer = instead?;
+            return Ok(Answer {
+                verdict: answer.verdict.or(verdict),
+                ..answer
+            });
+        }
+    }
+    let mut answer = match endpoint(call, &route) {
+        Ok(answer) => answer,
+        Err(error) => Answer::error(&error, &crate::respond::error_id()),
+    };
+    answer.verdict = verdict;
+    answer.rate_headers = call.org.config().rate_headers;
+    let page = last_page(&answer);
+    if let Some(fault) = &fault {
+        faulty::after(call, fault, &mut answer);
+    }
+    if page.is_some() {
+        *call.org.last_page() = page;
+    }
+    Ok(answer)
+}
+
+fn route(path: &str) -> Route {
+    let roles = || path.strip_prefix("/api/v1/users/")?.strip_suffix("/roles");
+    match path {
+        WELL_KNOWN_PATH => Route::WellKnown,
+        LOGS_PATH => Route::Logs,
+        "/api/v1/users/me" => Route::Me,
+        "/api/v1/api-tokens" => Route::ApiTokens,
+        "/api/v1/iam/assignees/users" => Route::Administrators,
+        _ => roles().map_or(Route::Unknown, |id| Route::Roles(id.to_owned())),
+    }
+}
+
+type Refusal = (ApiError, Option<Verdict>);
+
+fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
+    let known = !matches!(route, Route::Unknown);
+    if known && call.method != Method::GET {
+        let case = format!("{} {}", call.method, call.path);
+        call.org.recorder().violation(Rule::WrongMethod, case);
+        return Err((ApiError::method(), None));
+    }
+    if matches!(route, Route::WellKnown) {
+        if call.headers.contains_key(header::AUTHORIZATION) {
+            call.org
+                .recorder()
+                .violation(Rule::TokenToWellKnown, &*call.path);
+        }
+        return Ok(None);
+    }
+    let Some(token) = authorized(call) else {
+        return Err((ApiError::token(), None));
+    };
+    let bucket = match route {
+        Route::Logs => Bucket::Logs,
+        _ => Bucket::Other,
+    };
+    let verdict = call.org.limits().take(bucket, token, call.org.now_ms());
+    if verdict.impatient {
+        call.org
+            .recorder()
+            .violation(Rule::Impatient, call.target());
+    }
+    if verdict.refused {
+        call.org.recorder().throttled();
+        return Err((ApiError::too_many(), Some(verdict)));
+    }
+    Ok(Some(verdict))
+}
+
+fn refused(call: &Call, error: &ApiError, verdict: Option<Verdict>) -> Answer {
+    let mut answer = Answer::error(error, &crate::respond::error_id());
+    if let Some(verdict) = verdict
+        && call.org.config().retry_after
+    {
+        let wait_s = verdict.reset_s - call.org.now_ms().div_euclid(1000) + 1;
+        answer = answer.with(header::RETRY_AFTER, &wait_s.max(1).to_string());
+    }
+    answer.verdict = verdict;
+    answer.rate_headers = call.org.config().rate_headers;
+    answer
+}
+
+fn endpoint(call: &Call, route: &Route) -> Result<Answer, ApiError> {
+    let config = call.org.config();
+    let body = match route {
+        Route::Logs => return logs::answer(call),
+        Route::WellKnown => json!({
+            "id": config.org_id, "pipeline": "idx",
+            "_links": {"organization": {"href": call.url("")}, "alternate": {"href": call.url("")}},
+            "settings": {"analyticsCollectionEnabled": false, "bugReportingEnabled": true, "omEnabled": false},
+        }),
+        Route::Me => json!({
+            "id": OWNER_ID, "status": config.owner_status, "created": "2024-05-02T08:15:00.000Z",
+            "type": {"id": "otysimulated0type1d7"},
+            "profile": {"login": "log.reader@example.com", "email": "log.reader@example.com",
+                "firstName": "Log", "lastName": "Reader", "mobilePhone": null, "secondEmail": null},
+            "_links": {"self": {"href": call.url(&format!("/api/v1/users/{OWNER_ID}"))}},
+        }),
+        Route::Roles(id) if id == OWNER_ID || id == "me" => json!([{
+            "id": "ra1simulated0role1d7", "label": label(&config.role), "type": config.role, "status": "ACTIVE",
+            "created": "2024-05-02T08:15:00.000Z", "lastUpdated": "2024-05-02T08:15:00.000Z", "assignmentType": "USER",
+        }]),
+        Route::Roles(id) => return Err(ApiError::not_found(id, "User")),
+        Route::ApiTokens if config.role == "SUPER_ADMIN" => json!([{
+            "id": "00Tsimulated00token1d7", "name": "log reader", "userId": OWNER_ID, "clientName": "Okta API",
+            "tokenWindow": "P30D", "network": {"connection": "ANYWHERE"},
+            "created": "2024-05-02T08:15:00.000Z", "lastUpdated": "2024-05-02T08:15:00.000Z",
+        }]),
+        Route::Administrators if config.role == "SUPER_ADMIN" => json!({
+            "value": [{"id": OWNER_ID, "orn": format!("orn:okta:directory:{}:users:{OWNER_ID}", config.org_id)}],
+            "_links": {"next": null},
+        }),
+        Route::ApiTokens | Route::Administrators => return Err(ApiError::forbidden()),
+        Route::Unknown => return Err(ApiError::of_status(StatusCode::NOT_FOUND)),
+    };
+    Ok(Answer::json(StatusCode::OK, body.to_string()))
+}
+
+/// `READ_ONLY_ADMIN` is shown as `Read Only Admin`.
+fn label(role: &str) -> String {
+    let capital = |word: &str| match word.split_at_checked(1) {
+        Some((first, rest)) => format!("{first}{}", rest.to_ascii_lowercase()),
+        None => String::new(),
+    };
+    role.split('_').map(capital).collect::<Vec<_>>().join(" ")
+}
+
+fn last_page(answer: &Answer) -> Option<LastPage> {
+    Some(LastPage {
+        events: answer.events.clone()?,
+        body: answer.body.clone(),
+        next: answer.links.next.clone(),
+    })
+}
+
+/// The token in a request, accepted or not.
+fn token(call: &Call) -> Option<&str> {
+    call.header(&header::AUTHORIZATION)?.strip_prefix("SSWS ")
+}
+
+fn authorized(call: &Call) -> Option<&str> {
+    let accepted = token(call).filter(|token| call.org.accepts(token));
+    if call.headers.contains_key(header::AUTHORIZATION) {
+        call.org.recorder().token(accepted.is_some());
+    }
+    accepted
+}
+
+/// What Okta asks every client to send.
+fn note_manners(call: &Call) {
+    for name in [header::ACCEPT, header::USER_AGENT] {
+        if !call.headers.contains_key(&name) {
+            let case = format!("{name} on {}", call.path);
+            call.org.recorder().violation(Rule::MissingHeader, case);
+        }
+    }
+}
+
+fn note_in_flight(call: &Call, token: &str) {
+    let mut recorder = call.org.recorder();
+    let under_way = recorder.begin_logs(token);
+    if under_way > LOGS_IN_FLIGHT_MAX {
+        recorder.violation(Rule::TooManyInFlight, format!("{under_way} at a time"));
+    }
+}

@@ -1,0 +1,250 @@
+//! Listens, and answers over HTTP/1.1.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::body::StepBody;
+use crate::faulty::Aborted;
+use crate::org::Org;
+use crate::report::Report;
+use crate::tls::Tls;
+use crate::{control, routes};
+
+/// New events come in batches this far apart.
+const LIVE_TICK: Duration = Duration::from_millis(20);
+
+/// An org that answers. Dropping it ends it.
+pub struct Running {
+    org: Org,
+    addr: SocketAddr,
+    scheme: &'static str,
+    stop: DropGuard,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The org's origin, for example `http://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.addr)
+    }
+
+    /// The org itself.
+    pub fn org(&self) -> &Org {
+        &self.org
+    }
+
+    /// What clients did so far.
+    pub fn report(&self) -> Report {
+        self.org.report()
+    }
+
+    /// Stops listening and cuts all connections.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // Cancelled or panicked: either way nothing listens any more.
+        self.task.await.unwrap_or_default();
+    }
+}
+
+impl Org {
+    /// Answers over HTTP. Needs a tokio runtime around it.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<Running> {
+        self.start(listener, None)
+    }
+
+    /// Answers over HTTPS.
+    pub fn serve_tls(&self, listener: TcpListener, tls: &Tls) -> io::Result<Running> {
+        self.start(listener, Some(tls.clone()))
+    }
+
+    fn start(&self, listener: TcpListener, tls: Option<Tls>) -> io::Result<Running> {
+        let addr = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let stop = CancellationToken::new();
+        let (org, stopped) = (self.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = accept(&org, &listener, tls) => {}
+                () = live(&org) => {}
+            }
+        });
+        Ok(Running {
+            org: self.clone(),
+            addr,
+            scheme,
+            stop: stop.drop_guard(),
+            task,
+        })
+    }
+}
+
+/// All connections end when this does.
+async fn accept(org: &Org, listener: &TcpListener, tls: Option<Tls>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        // What fails here is one connection, or the process is out of descriptors for a moment.
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(LIVE_TICK).await;
+            continue;
+        };
+        stream.set_nodelay(true).unwrap_or_default();
+        connections.spawn(connection(org.clone(), stream, tls.clone()));
+    }
+}
+
+async fn connection(org: Org, stream: TcpStream, tls: Option<Tls>) {
+    let reset = Arc::new(AtomicBool::new(false));
+    let line = Line {
+        stream,
+        reset: Arc::clone(&reset),
+    };
+    // A client that breaks its connection off, or that we cut off, is no error of the org.
+    match tls {
+        None => http(org, "http", line, reset).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.acceptor.accept(line).await {
+                http(org, "https", stream, reset).await;
+            }
+        }
+    }
+}
+
+async fn http(
+    org: Org,
+    scheme: &'static str,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    reset: Arc<AtomicBool>,
+) {
+    let service = service_fn(|request| answer(org.clone(), scheme, request, &reset));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    served.await.unwrap_or_default();
+}
+
+async fn answer(
+    org: Org,
+    scheme: &'static str,
+    request: Request<Incoming>,
+    reset: &AtomicBool,
+) -> Result<Response<StepBody>, Aborted> {
+    let (parts, body) = request.into_parts();
+    if parts.uri.path().starts_with("/sim/") {
+        return Ok(control::handle(org, parts.method, &parts.uri, body).await);
+    }
+    let answered = routes::handle(org, scheme, parts.method, parts.uri, parts.headers).await;
+    if answered.is_err() {
+        reset.store(true, Ordering::Release);
+    }
+    answered
+}
+
+/// New events while the org runs; for ever, whether there are any or not.
+async fn live(org: &Org) {
+    let per_sec = org.config().live_per_sec;
+    if per_sec <= 0.0 {
+        return std::future::pending().await;
+    }
+    let mut due = 0.0;
+    let mut ticks = tokio::time::interval(LIVE_TICK);
+    loop {
+        ticks.tick().await;
+        due += per_sec * LIVE_TICK.as_secs_f64();
+        let whole = due as usize;
+        due -= whole as f64;
+        org.push_generated(whole, None);
+    }
+}
+
+/// A connection that can be reset: its peer sees an error instead of an end.
+struct Line {
+    stream: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn check(&self) -> io::Result<()> {
+        match self.reset.load(Ordering::Acquire) {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.check().is_err() {
+            // Closing with nothing to linger for sends RST.
+            self.stream.set_zero_linger().unwrap_or_default();
+        }
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
