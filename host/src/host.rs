@@ -1,1 +1,374 @@
-//! Placeholder.
+//! Puts the house together: a plan becomes plugins, gates, sources and outputs, and these a running pipeline. This is
+//! the library's door.
+
+mod memory;
+mod parts;
+mod run;
+mod secrets;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Plan, PluginRef, SourcePlan};
+use crate::gate::{CredentialKind, Gate, GateConfig, Grant, GrantError, Granting};
+use crate::http::Clients;
+use crate::plugin::{BUILTIN, Cache, ComponentSource, Plugin, PluginError, Plugins, builtin};
+use crate::stage::ConfigIssue;
+use crate::state::{Owner, State, StateError};
+use memory::StateMemory;
+use secrets::Secrets;
+
+pub use run::Routed;
+
+/// Everything a plan names, loaded and connected, and not yet running.
+pub struct Host {
+    /// The sources, in the order of the plan.
+    pub sources: Vec<HostSource>,
+    /// Where checkpoints are.
+    pub state: State,
+}
+
+/// One source, ready to be checked or read.
+pub struct HostSource {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its plugin.
+    pub plugin: Arc<Plugin>,
+    /// The source itself.
+    pub source: Arc<ComponentSource>,
+    /// Who its checkpoint belongs to.
+    pub owner: Owner,
+}
+
+/// Something in a source's configuration that only its plugin could know to be wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceIssue {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// The part of the source that the key is in.
+    pub section: Section,
+    /// A JSON pointer into that part.
+    pub key: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+/// The parts of a source's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// `plugin:`
+    Plugin,
+    /// `config:`
+    Config,
+    /// `credentials:`
+    Credentials,
+    /// `grants:`
+    Grants,
+    /// `network:`
+    Network,
+}
+
+impl Section {
+    /// The JSON pointer from the source to this part.
+    pub fn pointer(self) -> &'static str {
+        match self {
+            Self::Plugin => "/plugin",
+            Self::Config => "/config",
+            Self::Credentials => "/credentials",
+            Self::Grants => "/grants",
+            Self::Network => "/network",
+        }
+    }
+}
+
+/// Why a plan can't be made to run.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The state is unusable.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The engine can't be made.
+    #[error(transparent)]
+    Engine(PluginError),
+    /// The configuration is wrong in ways that only plugins could tell.
+    #[error("{}", .0.iter().map(|issue| format!("source {}: {}: {}", issue.source, issue.key, issue.message)).collect::<Vec<_>>().join("\n"))]
+    Issues(Vec<SourceIssue>),
+}
+
+/// Loads plugins and keeps what several sources share.
+pub struct Assembly {
+    plugins: Arc<Plugins>,
+    clients: Clients,
+    loaded: HashMap<String, Arc<Plugin>>,
+}
+
+impl Assembly {
+    /// An engine, with a cache of compiled plugins in the state folder.
+    pub fn new(state: &State) -> Result<Self, HostError> {
+        let folder = state.folder().join("compiled");
+        let cache = Cache::new(folder, Arc::new(StateMemory(state.clone())));
+        Self::with_cache(Some(cache))
+    }
+
+    /// An engine that compiles every plugin anew, for who must leave nothing behind.
+    pub fn uncached() -> Result<Self, HostError> {
+        Self::with_cache(None)
+    }
+
+    fn with_cache(cache: Option<Cache>) -> Result<Self, HostError> {
+        let plugins = Plugins::new(cache).map_err(HostError::Engine)?;
+        Ok(Self {
+            plugins: Arc::new(plugins),
+            clients: Clients::default(),
+            loaded: HashMap::new(),
+        })
+    }
+
+    /// Loads a built-in plugin or a file, once.
+    pub async fn plugin(&mut self, reference: &PluginRef) -> Result<Arc<Plugin>, String> {
+        let label = match reference {
+            PluginRef::Builtin(name) => name.clone(),
+            PluginRef::File { path, .. } => path.display().to_string(),
+        };
+        if let Some(plugin) = self.loaded.get(&label) {
+            return Ok(Arc::clone(plugin));
+        }
+        let (bytes, pinned) = read(reference)?;
+        let plugin = self.plugins.load(&label, bytes, pinned).await;
+        let plugin = plugin.map_err(|error| format!("{label} can't be used: {error}"))?;
+        if let Some(time) = plugin.compile_time() {
+            tracing::info!(
+                plugin = label,
+                seconds = time.as_secs_f32(),
+                "compiled the plugin"
+            );
+        }
+        self.loaded.insert(label, Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    /// Makes a source of its plan, with everything that can be wrong with it.
+    pub async fn source(&mut self, plan: &SourcePlan) -> Result<HostSource, Vec<SourceIssue>> {
+        let (plugin, grants) = self.validate(plan).await?;
+        self.connect(plan, plugin, grants).map_err(|message| {
+            vec![SourceIssue {
+                source: Arc::clone(&plan.name),
+                section: Section::Network,
+                key: String::new(),
+                message,
+            }]
+        })
+    }
+
+    /// What is wrong with a plugin's configuration: first by its schema, then in the plugin's own words. Offline.
+    pub async fn objections(
+        &self,
+        plugin: &Plugin,
+        config: &serde_json::Value,
+    ) -> Vec<ConfigIssue> {
+        let found =
+            crate::config::check_against_schema(&plugin.description().config_schema, config);
+        if found.is_empty() {
+            return self.plugins.objections(plugin, &config.to_string()).await;
+        }
+        found
+            .into_iter()
+            .map(|(key, message)| ConfigIssue { key, message })
+            .collect()
+    }
+
+    /// Everything that can be found wrong with a source without connecting to anything; else its plugin and its grants.
+    pub async fn validate(
+        &mut self,
+        plan: &SourcePlan,
+    ) -> Result<(Arc<Plugin>, Vec<Grant>), Vec<SourceIssue>> {
+        let issue = |section, key: &str, message: String| SourceIssue {
+            source: Arc::clone(&plan.name),
+            section,
+            key: key.to_owned(),
+            message,
+        };
+        let plugin = self.plugin(&plan.plugin).await;
+        let plugin = plugin.map_err(|message| vec![issue(Section::Plugin, "", message)])?;
+        let description = plugin.description();
+        let objections = self.objections(&plugin, &plan.config).await;
+        let mut issues: Vec<_> = objections
+            .into_iter()
+            .map(|objection| issue(Section::Config, &objection.key, objection.message))
+            .collect();
+        issues.extend(
+            unknown_credentials(plan, &description.credentials)
+                .into_iter()
+                .map(|(kind, message)| issue(Section::Credentials, &format!("/{kind}"), message)),
+        );
+        let granting = match &plan.plugin {
+            PluginRef::Builtin(_) => Granting::BuiltIn,
+            PluginRef::File { .. } => Granting::Listed(&plan.grants),
+        };
+        let grants = match Grant::resolve_all(description, &plan.config, granting) {
+            Ok(grants) => grants,
+            // The plugin said it in better words.
+            Err(GrantError::Value { .. }) if !issues.is_empty() => Vec::new(),
+            Err(error) => {
+                issues.push(grant_issue(plan, &error));
+                Vec::new()
+            }
+        };
+        issues.extend(
+            missing_credential(plan, &grants)
+                .map(|message| issue(Section::Credentials, "", message)),
+        );
+        if issues.is_empty() {
+            Ok((plugin, grants))
+        } else {
+            Err(issues)
+        }
+    }
+
+    fn connect(
+        &self,
+        plan: &SourcePlan,
+        plugin: Arc<Plugin>,
+        grants: Vec<Grant>,
+    ) -> Result<HostSource, String> {
+        let owner = Owner {
+            plugin: plugin.description().name.clone(),
+            origin: origin_of(&grants),
+        };
+        let gate = Gate::new(
+            GateConfig {
+                source: Arc::clone(&plan.name),
+                grants,
+                credentials: Vec::new(),
+                network: plan.network.clone(),
+                limits: parts::gate_limits(&plan.limits),
+            },
+            &self.clients,
+        );
+        let gate = gate.map_err(|error| error.to_string())?;
+        let secrets = Secrets {
+            references: plan.credentials.clone(),
+            kinds: plugin.description().credentials.clone(),
+        };
+        let source = ComponentSource::new(
+            Arc::clone(&plan.name),
+            Arc::clone(&self.plugins),
+            Arc::clone(&plugin),
+            plan.config.to_string(),
+            gate,
+            parts::plugin_limits(&plan.limits),
+            Box::new(secrets),
+        );
+        Ok(HostSource {
+            name: Arc::clone(&plan.name),
+            plugin,
+            source: Arc::new(source),
+            owner,
+        })
+    }
+}
+
+impl Host {
+    /// Makes everything that a plan names, and collects everything that is wrong.
+    pub async fn prepare(plan: &Plan) -> Result<Self, HostError> {
+        let state = State::open(&plan.state)?;
+        let mut assembly = Assembly::new(&state)?;
+        let mut sources = Vec::new();
+        let mut issues = Vec::new();
+        for source in &plan.sources {
+            match assembly.source(source).await {
+                Ok(source) => sources.push(source),
+                Err(found) => issues.extend(found),
+            }
+        }
+        if issues.is_empty() {
+            Ok(Self { sources, state })
+        } else {
+            Err(HostError::Issues(issues))
+        }
+    }
+}
+
+/// The bytes of a plugin's file, and the SHA-256 that they must have.
+type PluginBytes = (Arc<[u8]>, Option<[u8; 32]>);
+
+fn read(reference: &PluginRef) -> Result<PluginBytes, String> {
+    match reference {
+        PluginRef::Builtin(name) => match builtin(name) {
+            Some(bytes) => Ok((bytes.into(), None)),
+            None => Err(format!(
+                "there is no built-in plugin `{name}`; there is {}",
+                BUILTIN.join(", ")
+            )),
+        },
+        PluginRef::File { path, sha256 } => match read_file(path) {
+            Ok(bytes) => Ok((bytes, *sha256)),
+            Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+        },
+    }
+}
+
+fn read_file(path: &Path) -> std::io::Result<Arc<[u8]>> {
+    Ok(std::fs::read(path)?.into())
+}
+
+fn unknown_credentials(plan: &SourcePlan, kinds: &[CredentialKind]) -> Vec<(String, String)> {
+    let known: Vec<_> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+    let unknown = plan
+        .credentials
+        .iter()
+        .filter(|(kind, _)| !known.contains(&kind.as_str()));
+    unknown
+        .map(|(kind, _)| {
+            let understood = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            (
+                kind.clone(),
+                format!(
+                    "the plugin does not understand this credential; it understands {understood}"
+                ),
+            )
+        })
+        .collect()
+}
+
+/// A need that is signed with a credential that is not there would only fail later.
+fn missing_credential(plan: &SourcePlan, grants: &[Grant]) -> Option<String> {
+    let given = |kind: &str| plan.credentials.iter().any(|(given, _)| given == kind);
+    let missing = grants
+        .iter()
+        .filter_map(Grant::credential)
+        .find(|kind| !given(kind))?;
+    Some(format!(
+        "the credential `{missing}` is missing: add `credentials: {{ {missing}: ${{file:…}} }}`"
+    ))
+}
+
+fn grant_issue(plan: &SourcePlan, error: &GrantError) -> SourceIssue {
+    let (section, key, message) = match error {
+        GrantError::Value { key, reason } => (Section::Config, format!("/{key}"), reason.clone()),
+        GrantError::Granted { .. } => (Section::Grants, String::new(), error.to_string()),
+        other => (Section::Plugin, String::new(), other.to_string()),
+    };
+    SourceIssue {
+        source: Arc::clone(&plan.name),
+        section,
+        key,
+        message,
+    }
+}
+
+/// What a source reads: the origin that gets the credential, else the first one.
+fn origin_of(grants: &[Grant]) -> String {
+    let signed = grants
+        .iter()
+        .find(|grant| grant.credential().is_some() && !grant.is_check_only());
+    let grant = signed.or_else(|| grants.iter().find(|grant| !grant.is_check_only()));
+    grant
+        .map(|grant| grant.origin().ascii_serialization())
+        .unwrap_or_default()
+}

@@ -201,7 +201,13 @@ pub struct Written {
 
 /// A writer to one destination, called by one task.
 #[async_trait]
-pub trait Output: Send {
+pub trait Output: Send + Sync {
+    /// Where the destination is before anything was written, for an output that was opened without a position and can
+    /// be exactly once. It is stored before the first write: without it a first run that is killed could not tell what
+    /// it wrote from what was there before.
+    fn position(&self) -> Option<String> {
+        None
+    }
     /// Proves that the destination can be written to, and writes nothing.
     async fn check(&mut self) -> Result<CheckReport, StageError>;
     /// Writes some batches, in order. Ok means durable at the destination, except for the records named. It never

@@ -6,6 +6,7 @@ use crate::stage::{Output, StageError};
 
 pub mod console;
 pub mod file;
+mod line;
 
 pub use console::{ConsoleConfig, ConsolePlan};
 pub use file::{FileConfig, FilePlan};

@@ -1,7 +1,24 @@
 //! What survives a restart: checkpoints, positions, and digests of compiled plugins. SQLite in a private folder.
+//!
+//! Everything that one commit holds becomes true at once or not at all, and is on the disk before [`State::commit`]
+//! returns. A database that is damaged, or written by a newer version, is refused and never reset: resetting it would
+//! read months of records again. Several processes may look; the one that moves checkpoints holds [`State::lock`].
 
-use std::path::Path;
-use std::sync::Arc;
+mod error;
+mod folder;
+mod lock;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+pub use error::StateError;
+pub use lock::StateLock;
+
+/// The database in the folder.
+const DATABASE: &str = "state.db";
 
 /// Who a checkpoint belongs to (delivery rule 18). A source that finds another owner under its name is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,72 +68,215 @@ pub struct SourceCommit {
     pub dead: u64,
 }
 
-/// Why the state can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Placeholder.
-    #[error("placeholder")]
-    Placeholder,
-}
-
 /// The state folder, open. Cloning it shares the connection. Calls block for as long as the disk takes.
 #[derive(Clone)]
-pub struct State {}
+pub struct State {
+    folder: Arc<Path>,
+    database: Arc<Path>,
+    connection: Arc<Mutex<Connection>>,
+}
 
 impl State {
     /// Opens or makes the folder (0700) and its database (0600). Several processes may have it open.
-    pub fn open(_folder: &Path) -> Result<Self, StateError> {
-        Err(StateError::Placeholder)
+    pub fn open(folder: &Path) -> Result<Self, StateError> {
+        let folder = folder::private(folder)?;
+        let database = folder.join(DATABASE);
+        folder::private_file(&database)?;
+        let connection = schema::connect(&database)?;
+        Ok(Self {
+            folder: folder.into(),
+            database: database.into(),
+            connection: Arc::new(Mutex::new(connection)),
+        })
     }
+
+    /// Opens the folder if something was ever stored in it, and makes nothing.
+    pub fn open_existing(folder: &Path) -> Result<Option<Self>, StateError> {
+        let exists = folder.join(DATABASE).exists();
+        exists.then(|| Self::open(folder)).transpose()
+    }
+
     /// Makes this process the only one that may move checkpoints; held until the guard is dropped.
     pub fn lock(&self) -> Result<StateLock, StateError> {
-        Err(StateError::Placeholder)
+        lock::take(&self.folder)
     }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
-        Path::new("")
+        &self.folder
     }
+
     /// What is stored of one source.
-    pub fn source(&self, _name: &str) -> Result<Option<StoredSource>, StateError> {
-        Err(StateError::Placeholder)
+    pub fn source(&self, name: &str) -> Result<Option<StoredSource>, StateError> {
+        let sql = "SELECT name, plugin, origin, checkpoint, settled, dead, updated FROM source WHERE name = ?1";
+        let found = self.first(sql, name, stored_source)?;
+        Ok(found.map(|(_, stored)| stored))
     }
+
     /// All sources, by name.
     pub fn sources(&self) -> Result<Vec<(String, StoredSource)>, StateError> {
-        Err(StateError::Placeholder)
+        let sql = "SELECT name, plugin, origin, checkpoint, settled, dead, updated FROM source ORDER BY name";
+        self.all(sql, stored_source)
     }
+
     /// Where an output is.
-    pub fn position(&self, _output: &str) -> Result<Option<String>, StateError> {
-        Err(StateError::Placeholder)
+    pub fn position(&self, output: &str) -> Result<Option<String>, StateError> {
+        let sql = "SELECT position FROM output WHERE name = ?1";
+        self.first(sql, output, |row| row.get(0))
     }
+
     /// All positions, by output.
     pub fn positions(&self) -> Result<Vec<(String, String)>, StateError> {
-        Err(StateError::Placeholder)
+        let sql = "SELECT name, position FROM output ORDER BY name";
+        self.all(sql, |row| Ok((row.get(0)?, row.get(1)?)))
     }
+
     /// Writes everything in one durable transaction, or nothing.
-    pub fn commit(&self, _commit: &Commit) -> Result<(), StateError> {
-        Err(StateError::Placeholder)
+    pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
+        let mut connection = self.connection();
+        let written = (|| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for source in &commit.sources {
+                write_source(&transaction, source)?;
+            }
+            for (output, position) in &commit.positions {
+                write_position(&transaction, output, position)?;
+            }
+            transaction.commit()
+        })();
+        written.map_err(|error| self.failed(error))
     }
+
     /// Forgets a source; says whether there was one.
-    pub fn forget(&self, _source: &str) -> Result<bool, StateError> {
-        Err(StateError::Placeholder)
+    pub fn forget(&self, source: &str) -> Result<bool, StateError> {
+        Ok(self.execute("DELETE FROM source WHERE name = ?1", params![source])? > 0)
     }
+
+    /// Forgets where an output is; says whether that was known.
+    pub fn forget_position(&self, output: &str) -> Result<bool, StateError> {
+        Ok(self.execute("DELETE FROM output WHERE name = ?1", params![output])? > 0)
+    }
+
     /// The SHA-256 of the compiled form stored under `key`, if we wrote one.
-    pub fn compiled(&self, _key: &str) -> Result<Option<[u8; 32]>, StateError> {
-        Err(StateError::Placeholder)
+    pub fn compiled(&self, key: &str) -> Result<Option<[u8; 32]>, StateError> {
+        let sql = "SELECT sha256 FROM compiled WHERE key = ?1";
+        self.first(sql, key, |row| row.get(0))
     }
+
     /// Remembers the SHA-256 of a compiled form.
-    pub fn remember_compiled(&self, _key: &str, _digest: &[u8; 32]) -> Result<(), StateError> {
-        Err(StateError::Placeholder)
+    pub fn remember_compiled(&self, key: &str, digest: &[u8; 32]) -> Result<(), StateError> {
+        let sql = "INSERT INTO compiled (key, sha256) VALUES (?1, ?2)
+                   ON CONFLICT (key) DO UPDATE SET sha256 = excluded.sha256";
+        self.execute(sql, params![key, digest])?;
+        Ok(())
     }
+
     /// What the plugin with this digest said of itself, as JSON (trust rule 3).
-    pub fn description(&self, _digest: &str) -> Result<Option<String>, StateError> {
-        Err(StateError::Placeholder)
+    pub fn description(&self, digest: &str) -> Result<Option<String>, StateError> {
+        let sql = "SELECT description FROM plugin WHERE sha256 = ?1";
+        self.first(sql, digest, |row| row.get(0))
     }
+
     /// Remembers what a plugin said of itself.
-    pub fn remember_description(&self, _digest: &str, _json: &str) -> Result<(), StateError> {
-        Err(StateError::Placeholder)
+    pub fn remember_description(&self, digest: &str, json: &str) -> Result<(), StateError> {
+        let sql = "INSERT INTO plugin (sha256, description) VALUES (?1, ?2)
+                   ON CONFLICT (sha256) DO UPDATE SET description = excluded.description";
+        self.execute(sql, params![digest, json])?;
+        Ok(())
+    }
+
+    /// A panic elsewhere leaves no half of a transaction behind, so a poisoned lock is as good as any.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn first<T>(
+        &self,
+        sql: &str,
+        key: &str,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StateError> {
+        let connection = self.connection();
+        let found = connection
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_row([key], read).optional());
+        found.map_err(|error| self.failed(error))
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StateError> {
+        let connection = self.connection();
+        let rows = connection
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_map([], read)?.collect());
+        rows.map_err(|error| self.failed(error))
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StateError> {
+        let changed = self.connection().execute(sql, values);
+        changed.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> StateError {
+        let database = PathBuf::from(&*self.database);
+        StateError::of_database(database, error)
     }
 }
 
-/// See [`State::lock`].
-pub struct StateLock {}
+fn stored_source(row: &Row<'_>) -> rusqlite::Result<(String, StoredSource)> {
+    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+    let stored = StoredSource {
+        owner: Owner {
+            plugin: row.get(1)?,
+            origin: row.get(2)?,
+        },
+        checkpoint: row.get(3)?,
+        settled: count(4)?,
+        dead: count(5)?,
+        updated: count(6)?,
+    };
+    Ok((row.get(0)?, stored))
+}
+
+fn write_source(transaction: &Transaction<'_>, source: &SourceCommit) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO source (name, plugin, origin, checkpoint, settled, dead, updated)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+               ON CONFLICT (name) DO UPDATE SET plugin = excluded.plugin, origin = excluded.origin,
+                   checkpoint = excluded.checkpoint, settled = settled + excluded.settled,
+                   dead = dead + excluded.dead, updated = excluded.updated";
+    transaction.prepare_cached(sql)?.execute(params![
+        source.name,
+        source.owner.plugin,
+        source.owner.origin,
+        source.checkpoint,
+        source.settled.cast_signed(),
+        source.dead.cast_signed(),
+        nanoseconds_now(),
+    ])?;
+    Ok(())
+}
+
+fn write_position(
+    transaction: &Transaction<'_>,
+    output: &str,
+    position: &str,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO output (name, position) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET position = excluded.position";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute(params![output, position])?;
+    Ok(())
+}
+
+fn nanoseconds_now() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

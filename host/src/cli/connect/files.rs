@@ -1,0 +1,226 @@
+//! What `connect` writes: the credential's file and the configuration, both or neither.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+use logweir::config::Loaded;
+use logweir::config::template::{self, NewSource};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Connection;
+use crate::cli::{Usage, tell, validate};
+
+/// For what may be seen by others if the folder lets them.
+const ORDINARY: u32 = 0o644;
+/// For secrets (trust rule 19).
+const PRIVATE: u32 = 0o600;
+
+/// Where things go: into the main file when there is none, else into a file of their own beside it.
+pub(super) struct Target {
+    main: PathBuf,
+    path: PathBuf,
+    token: PathBuf,
+}
+
+/// What was written, for people.
+pub(super) struct Written {
+    config: PathBuf,
+    token: PathBuf,
+    source: String,
+    screen: bool,
+    past: String,
+}
+
+impl Target {
+    pub(super) fn choose(main: &Path, name: &str) -> anyhow::Result<Self> {
+        let fragment = main
+            .with_file_name("logweir.d")
+            .join(format!("{name}.yaml"));
+        let path = if main.exists() {
+            fragment
+        } else {
+            main.to_owned()
+        };
+        let token = main.with_file_name(format!("{name}.token"));
+        for path in [&path, &token] {
+            // Also a link that leads nowhere is there.
+            if path.symlink_metadata().is_ok() {
+                return Err(Usage(exists(path)).into());
+            }
+        }
+        Ok(Self {
+            main: main.to_owned(),
+            path,
+            token,
+        })
+    }
+
+    pub(super) fn write(
+        &self,
+        connection: &Connection<'_>,
+        plugin: &str,
+        secret: &SecretString,
+        past: String,
+    ) -> anyhow::Result<Written> {
+        let config: Vec<_> = connection
+            .config
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
+            .collect();
+        let secret_file = self.token.file_name().unwrap_or_default().to_string_lossy();
+        let source = NewSource {
+            name: connection.name,
+            plugin,
+            config: &config,
+            credential: &connection.kind.name,
+            secret_file: &secret_file,
+        };
+        let screen = self.path == self.main;
+        let text = if screen {
+            template::main_file(&source)
+        } else {
+            template::fragment(&source)
+        };
+        let token = NewFile::create(&self.token, PRIVATE, secret.expose_secret())?;
+        let config = NewFile::create(&self.path, ORDINARY, &text)?;
+        // Other files beside it may have a say too.
+        if let Err(errors) = Loaded::load(&self.main) {
+            tell("What would have been written is not valid, so nothing was written.\n");
+            return Err(validate::usage(errors));
+        }
+        config.keep();
+        token.keep();
+        Ok(Written {
+            config: self.path.clone(),
+            token: self.token.clone(),
+            source: connection.name.to_owned(),
+            screen,
+            past,
+        })
+    }
+}
+
+fn exists(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "{path} is there already, and is not overwritten: move it away, or choose another --name"
+    )
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            config,
+            token,
+            source,
+            screen,
+            past,
+        } = self;
+        let screen = if *screen {
+            ", and shows them on the screen"
+        } else {
+            ""
+        };
+        let written = [config.display().to_string(), token.display().to_string()];
+        let width = written
+            .iter()
+            .map(|path| path.chars().count())
+            .max()
+            .unwrap_or(0);
+        let [config, token] = written;
+        writeln!(
+            f,
+            "wrote {config:width$}  reads `{source}` into logs/{source}.ndjson{screen}"
+        )?;
+        writeln!(
+            f,
+            "wrote {token:width$}  the credential; only you can read it"
+        )?;
+        write!(f, "\nThe first run reads {past}, then follows what is new.")
+    }
+}
+
+/// A file that was not there before. It goes away again unless it is kept.
+struct NewFile {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl NewFile {
+    fn create(path: &Path, mode: u32, text: &str) -> anyhow::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
+        }
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(exists(path)),
+            Err(error) => return Err(cannot(path, &error)),
+        };
+        let created = Self {
+            path: path.to_owned(),
+            keep: false,
+        };
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| cannot(path, &error))?;
+        Ok(created)
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "a file is left behind");
+        }
+    }
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow!("{} can't be written: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn trust_19_a_secret_is_private_from_its_first_moment_and_never_overwrites() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.token");
+        NewFile::create(&path, PRIVATE, "secret").unwrap().keep();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert!(NewFile::create(&path, PRIVATE, "other").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "secret");
+
+        let link = folder.path().join("link");
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        assert!(NewFile::create(&link, PRIVATE, "secret").is_err());
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn what_is_not_kept_goes_away_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.token");
+        drop(NewFile::create(&path, PRIVATE, "secret").unwrap());
+        assert!(!path.exists());
+    }
+}

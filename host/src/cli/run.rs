@@ -1,0 +1,112 @@
+//! `logweir run`.
+
+use std::process::ExitCode;
+
+use logweir::config::{Loaded, Plan};
+use logweir::host::{Host, Routed};
+use logweir::output::OutputPlan;
+use logweir::pipeline::{Options, OutputEnd, Report, SourceEnd};
+
+use super::progress::{self, Screen, Watched};
+use super::signals::Signals;
+use super::{Common, validate};
+
+const EXAMPLES: &str = "\
+Examples:
+  logweir run            read the past, then follow what is new; Ctrl-C stops and loses nothing
+  logweir run --once     read everything up to now, deliver it, exit: for cron
+  kill -HUP PID          open output files anew, after a log rotation";
+
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Read until caught up, deliver, and exit: 0, or 1 when something failed.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
+    let loaded = Loaded::load(&common.config).map_err(validate::usage)?;
+    let screen = Screen::choose(common.quiet, records_on_terminal(&loaded.plan));
+    super::start_log(common, &loaded.plan, &screen)?;
+    for warning in loaded.warnings() {
+        tracing::warn!(place = warning.position(), "{warning}");
+    }
+    let options = Options {
+        once: args.once,
+        ..Options::default()
+    };
+    let outputs = loaded.plan.outputs.iter().map(Routed::planned).collect();
+    let report = super::block_on(async {
+        let signals = Signals::listen()?;
+        follow(&loaded, outputs, options, screen, signals).await
+    })?;
+    conclude(&report);
+    Ok(if report.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Runs a plan's sources into these outputs until they are done or a signal comes.
+pub(crate) async fn follow(
+    loaded: &Loaded,
+    outputs: Vec<Routed>,
+    options: Options,
+    screen: Screen,
+    signals: Signals,
+) -> anyhow::Result<Report> {
+    let host = Host::prepare(&loaded.plan)
+        .await
+        .map_err(|error| super::usage_of(loaded, error))?;
+    let watched = host.sources.iter().map(|source| Watched {
+        name: source.name.clone(),
+        gate: source.source.gate().clone(),
+    });
+    let watched = watched.collect();
+    let (pipeline, _lock) = host.pipeline(&loaded.plan, outputs, options)?;
+    let shown = tokio::spawn(progress::show(screen, watched, pipeline.status()));
+    let report = pipeline.run(signals.stop.clone(), signals.reopen()).await?;
+    // The status it shows has ended with the pipeline.
+    shown.await?;
+    Ok(report)
+}
+
+/// Says how every source and output ended.
+pub(crate) fn conclude(report: &Report) {
+    for source in &report.sources {
+        let (read, settled, dead) = (source.read, source.settled, source.dead);
+        match &source.end {
+            SourceEnd::CaughtUp => {
+                tracing::info!(source = %source.name, read, settled, dead, "caught up")
+            }
+            SourceEnd::ShutDown => {
+                tracing::info!(source = %source.name, read, settled, dead, "stopped as asked")
+            }
+            SourceEnd::Stopped(why) => {
+                tracing::error!(source = %source.name, read, settled, dead, why, "stopped")
+            }
+        }
+    }
+    for output in &report.outputs {
+        match &output.end {
+            OutputEnd::Drained => {
+                tracing::info!(output = %output.name, written = output.written, "delivered")
+            }
+            OutputEnd::Interrupted => {
+                tracing::warn!(output = %output.name, "could not be given the rest in time; it is read again next time");
+            }
+            OutputEnd::Failed(why) => tracing::error!(output = %output.name, why, "failed"),
+        }
+    }
+}
+
+fn records_on_terminal(plan: &Plan) -> bool {
+    use std::io::IsTerminal;
+    let console = plan
+        .outputs
+        .iter()
+        .any(|output| matches!(output.plan, OutputPlan::Console(_)));
+    console && std::io::stdout().is_terminal()
+}

@@ -1,0 +1,64 @@
+//! SIGINT and SIGTERM stop reading and deliver what is queued; a second one exits at once; SIGHUP reopens files.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What signals ask for.
+pub(crate) struct Signals {
+    /// Stop reading, deliver what is queued, exit.
+    pub(crate) stop: CancellationToken,
+    reopen: watch::Receiver<u64>,
+}
+
+impl Signals {
+    /// Listens from now on, for as long as the runtime lives.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let stop = CancellationToken::new();
+        let (reopen, reopened) = watch::channel(0);
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let hang_up = signal(SignalKind::hangup())?;
+        tokio::spawn(stop_on(stop.clone(), interrupt, terminate));
+        tokio::spawn(reopen_on(reopen, hang_up));
+        Ok(Self {
+            stop,
+            reopen: reopened,
+        })
+    }
+
+    /// A new value each time that files are to be opened anew.
+    pub(crate) fn reopen(&self) -> watch::Receiver<u64> {
+        self.reopen.clone()
+    }
+}
+
+async fn stop_on(stop: CancellationToken, mut interrupt: Signal, mut terminate: Signal) {
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_cancelled() {
+            exit_at_once();
+        }
+        tracing::info!("stopping: delivering what is queued; once more to exit at once");
+        stop.cancel();
+    }
+}
+
+async fn reopen_on(reopen: watch::Sender<u64>, mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        tracing::info!("reopening files");
+        reopen.send_modify(|times| *times += 1);
+    }
+}
+
+/// Nothing is lost: what was not settled is read again from the checkpoint.
+#[expect(
+    clippy::exit,
+    reason = "the person asked twice; whatever still runs is what they don't want to wait for"
+)]
+fn exit_at_once() -> ! {
+    std::process::exit(130)
+}

@@ -1,0 +1,348 @@
+//! What may be typed, key by key. The editors' JSON Schema is made from these types, their documentation included.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::gate::Granted;
+use crate::units::{ByteSize, Period};
+
+/// A configuration of Logweir. The files of the folder `logweir.d` beside it are read too.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "File")]
+pub(super) struct RawFile {
+    /// What is read, by name. The name stands in logs, metrics and file names.
+    pub(super) sources: Option<BTreeMap<String, RawSource>>,
+    /// Where records go, by name.
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) outputs: Option<BTreeMap<String, Later>>,
+    #[schemars(skip)]
+    #[expect(dead_code, reason = "refused with words")]
+    pub(super) transforms: Option<Later>,
+    /// The folder of what survives a restart. Default: `$STATE_DIRECTORY`, else `.logweir` beside this file.
+    pub(super) state: Option<PathBuf>,
+    /// What Logweir says about itself.
+    pub(super) log: Option<RawLog>,
+    /// Where records go that can't be delivered.
+    pub(super) dead_letter: Option<RawDeadLetter>,
+    #[schemars(skip)]
+    #[expect(dead_code, reason = "refused with words")]
+    pub(super) listen: Option<Later>,
+}
+
+/// A system to read from.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Source")]
+pub(super) struct RawSource {
+    /// Which plugin reads it: the name of a built-in one, or a file.
+    pub(super) plugin: RawPlugin,
+    /// The plugin's own configuration. No secrets and no `${…}` in here.
+    pub(super) config: Option<Map<String, Value>>,
+    /// Secrets, by the kind of credential that the plugin understands: `${env:NAME}` or `${file:PATH}`. The plugin
+    /// never sees them.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) credentials: Option<BTreeMap<String, Later>>,
+    /// How its network is reached.
+    pub(super) network: Option<RawNetwork>,
+    /// What its plugin may use up.
+    pub(super) limits: Option<RawLimits>,
+    /// What a plugin that is not built in may reach; `logweir plugin inspect` prints what it asks for.
+    pub(super) grants: Option<Vec<Granted>>,
+}
+
+/// Which plugin to use.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[schemars(rename = "Plugin")]
+pub(super) enum RawPlugin {
+    /// The name of a built-in plugin.
+    Builtin(String),
+    /// A component in a file.
+    File(RawPluginFile),
+}
+
+/// A plugin that is not built in.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PluginFile")]
+pub(super) struct RawPluginFile {
+    /// The component.
+    pub(super) path: PathBuf,
+    /// The SHA-256 of the file in hexadecimal: no other file is loaded.
+    pub(super) sha256: Option<RawDigest>,
+}
+
+/// How to reach the network.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Network")]
+pub(super) struct RawNetwork {
+    /// A PEM file of certificates to trust beside the system's.
+    pub(super) ca_file: Option<PathBuf>,
+    /// The URL of a proxy that all requests go through.
+    pub(super) proxy: Option<RawProxy>,
+    /// A PEM file of a key and its certificates, to identify with.
+    pub(super) client_cert: Option<PathBuf>,
+    /// Addresses that may be connected to although they are private, like `10.0.0.0/8`.
+    pub(super) allow_private: Option<Vec<RawNet>>,
+}
+
+/// What a plugin may use up.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Limits")]
+pub(super) struct RawLimits {
+    /// Memory of one instance. Default: 256MiB.
+    pub(super) memory: Option<ByteSize>,
+    /// Time for one call, running and waiting. Default: 120s.
+    pub(super) call: Option<Period>,
+    /// Time that it may run without a pause. Default: 5s.
+    pub(super) cpu: Option<Period>,
+    /// Size of one answer from the network, decompressed. Default: 64MiB.
+    pub(super) response: Option<ByteSize>,
+    /// Size of one batch of records. Default: 64MiB.
+    pub(super) batch: Option<ByteSize>,
+    /// Number of records in one batch. Default: 100000.
+    pub(super) records: Option<u32>,
+}
+
+/// What every output has, whatever its type.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Output")]
+pub(super) struct RawOutput {
+    /// What sort of destination it is.
+    pub(super) r#type: OutputType,
+    /// The names of the sources whose records go here.
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) inputs: Vec<String>,
+    /// How much may wait for it before its sources do.
+    pub(super) queue: Option<RawQueue>,
+    #[schemars(skip)]
+    #[expect(dead_code, reason = "refused with words")]
+    pub(super) when: Option<Later>,
+}
+
+/// The keys of [`RawOutput`].
+pub(super) const OUTPUT_KEYS: [&str; 4] = ["type", "inputs", "queue", "when"];
+
+/// What sort of destination an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OutputType {
+    /// Lines of JSON in files.
+    File,
+    /// Lines on standard output.
+    Console,
+}
+
+/// How much may wait for an output before its sources do.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Queue")]
+pub(super) struct RawQueue {
+    /// Bytes. Default: 64MiB.
+    pub(super) bytes: Option<ByteSize>,
+    /// Records. Default: 100000.
+    pub(super) records: Option<u64>,
+}
+
+/// What Logweir says about itself.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Log")]
+pub(super) struct RawLog {
+    /// How it looks. Default: text.
+    pub(super) format: Option<LogFormat>,
+    /// How much. Default: info.
+    pub(super) level: Option<LogLevel>,
+}
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And what changed.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// Where records go that can't be delivered.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DeadLetter")]
+pub(super) struct RawDeadLetter {
+    /// A file of lines of JSON. Default: `dead-letter.ndjson` in the state folder.
+    pub(super) path: Option<PathBuf>,
+}
+
+/// A value that is looked at later, or that is only there to be refused with words.
+pub(super) struct Later;
+
+impl<'de> Deserialize<'de> for Later {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl JsonSchema for Later {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Later".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawPlugin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PluginVisitor)
+    }
+}
+
+struct PluginVisitor;
+
+impl<'de> Visitor<'de> for PluginVisitor {
+    type Value = RawPlugin;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a plugin, or its `path`")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<RawPlugin, E> {
+        if name.ends_with(".wasm") || name.contains('/') {
+            return Err(E::custom(format!(
+                "a plugin in a file is written as `{{ path: {name} }}`"
+            )));
+        }
+        Ok(RawPlugin::Builtin(name.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPlugin, A::Error> {
+        RawPluginFile::deserialize(MapAccessDeserializer::new(map)).map(RawPlugin::File)
+    }
+}
+
+/// A text that means something: it is read with `FromStr` where it stands, so that a mistake in it has its place.
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $parse:expr, $schema:tt) => {
+        $(#[$doc])*
+        pub(super) struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let parse: fn(&str) -> Result<$inner, String> = $parse;
+                parse(&text).map(Self).map_err(de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+text_value!(
+    /// A SHA-256.
+    RawDigest([u8; 32]),
+    parse_digest,
+    {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
+);
+text_value!(
+    /// The URL of a proxy.
+    RawProxy(Url),
+    parse_proxy,
+    {"type": "string", "examples": ["http://proxy.example.com:3128"]}
+);
+text_value!(
+    /// A range of addresses.
+    RawNet(IpNet),
+    parse_net,
+    {"type": "string", "examples": ["10.0.0.0/8", "192.168.1.20"]}
+);
+
+fn parse_digest(text: &str) -> Result<[u8; 32], String> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
+    let digest: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    digest
+        .filter(|_| rest.is_empty())
+        .and_then(|digest| digest.try_into().ok())
+        .ok_or_else(|| "a SHA-256 is 64 hexadecimal digits".to_owned())
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+fn parse_proxy(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "a proxy is written like `http://proxy.example.com:3128`".to_owned())
+}
+
+fn parse_net(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    let net = text.parse().ok().or_else(single);
+    net.ok_or_else(|| {
+        "a range of addresses is written like `10.0.0.0/8`, a single one like `10.1.2.3`".to_owned()
+    })
+}

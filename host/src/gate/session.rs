@@ -1,0 +1,231 @@
+//! The door as one plugin instance has it: its requests live and die with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Gate;
+use super::body::GateBody;
+use super::error::GateError;
+use super::refusal::{Refusal, RefusalReason};
+use super::request::Admitted;
+use super::validate::UNSEEN;
+use crate::http::{CONNECT_TIMEOUT, HttpError};
+
+/// What an instance is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read; grants for `check` alone are closed.
+    Read,
+    /// To check.
+    Check,
+}
+
+/// How long a request may take. Time held back by the gate counts against none of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until there is a connection; [`CONNECT_TIMEOUT`] is the most.
+    pub connect: Duration,
+    /// From then until the head of the answer.
+    pub first_byte: Duration,
+    /// Between any two pieces of its body.
+    pub between_bytes: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: CONNECT_TIMEOUT,
+            first_byte: Duration::from_secs(60),
+            between_bytes: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Requests that one instance may have under way, unread bodies included: each may fill memory up to a limit.
+const MAX_AT_ONCE: usize = 8;
+
+/// The gate for one instance. Dropping it ends its requests and their bodies.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+    _end: DropGuard,
+}
+
+impl Session {
+    pub(crate) fn new(gate: Arc<Gate>, purpose: Purpose) -> Self {
+        let end = CancellationToken::new();
+        let shared = Shared {
+            gate,
+            purpose,
+            end: end.clone(),
+            held: HeldTime::default(),
+            slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        };
+        Self {
+            shared: Arc::new(shared),
+            _end: end.drop_guard(),
+        }
+    }
+
+    /// Sends a request, if it is granted, and waits for the head of the answer. The body then comes by itself,
+    /// bounded, read or not.
+    pub fn send(
+        &self,
+        request: http::Request<Bytes>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<http::Response<GateBody>, GateError>> + Send + 'static + use<>
+    {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            tokio::select! {
+                () = shared.end.cancelled() => Err(GateError::Closed),
+                answer = shared.exchange(request, timeouts) => answer,
+            }
+        }
+    }
+
+    /// How long, in all, the gate has held requests of this instance back: time that counts against no limit.
+    pub fn held(&self) -> Duration {
+        self.shared.held.total()
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    gate: Arc<Gate>,
+    purpose: Purpose,
+    end: CancellationToken,
+    held: HeldTime,
+    slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+        timeouts: Timeouts,
+    ) -> Result<http::Response<GateBody>, GateError> {
+        let gate = &self.gate;
+        let admitted = gate.admit(request, self.purpose)?;
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            return Err(gate.refuse(Refusal {
+                need: gate.need(admitted.grant),
+                reason: RefusalReason::TooMany,
+                detail: format!("{MAX_AT_ONCE} requests are under way already"),
+            }));
+        };
+        self.hold(admitted.grant).await;
+        let at = admitted.grant;
+        let response = self.send_signed(admitted, timeouts).await?;
+        let head = gate.receive(at, &response)?;
+        let between_bytes = timeouts.between_bytes;
+        let body = GateBody::drain(response, Arc::clone(gate), between_bytes, &self.end, slot);
+        Ok(head.map(|()| body))
+    }
+
+    /// Waits until the budget of a grant is there again. More may be learnt while waiting.
+    async fn hold(&self, grant: usize) {
+        let longest = Instant::now() + self.gate.limits.hold;
+        while let Some(until) = self.gate.hold_until(grant)
+            && Instant::now() < longest
+        {
+            let _holding = self.held.start();
+            tracing::debug!(source = %self.gate.source, "held back until the budget is there again");
+            tokio::time::sleep_until(until.min(longest)).await;
+        }
+    }
+
+    async fn send_signed(
+        &self,
+        mut admitted: Admitted,
+        timeouts: Timeouts,
+    ) -> Result<reqwest::Response, GateError> {
+        let gate = &self.gate;
+        gate.sign(&mut admitted)?;
+        let Admitted { grant, request } = admitted;
+        let started = Instant::now();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let longest = timeouts.connect.min(CONNECT_TIMEOUT) + timeouts.first_byte;
+        let answer = match gate.clients.get(grant) {
+            Some(client) => tokio::time::timeout(longest, client.send(request))
+                .await
+                .unwrap_or(Err(HttpError::Timeout(longest))),
+            None => Err(HttpError::Other("there is no client".to_owned())),
+        };
+        tracing::debug!(
+            source = %gate.source,
+            need = gate.need(grant).as_deref(),
+            %method,
+            path,
+            status = answer.as_ref().ok().map(|answer| answer.status().as_u16()),
+            error = answer.as_ref().err().map(tracing::field::display),
+            ms = started.elapsed().as_millis(),
+            "request"
+        );
+        answer.map_err(|error| gate.failed(grant, error))
+    }
+}
+
+/// The part of an answer's headers that a grant shows.
+pub(crate) fn shown(
+    all: &HeaderMap,
+    named: &[http::HeaderName],
+    hides: impl Fn(&[u8]) -> bool,
+) -> HeaderMap {
+    let mut shown = HeaderMap::new();
+    for (name, value) in all {
+        let common = *name == header::CONTENT_TYPE || *name == header::DATE;
+        let seen = common || (named.contains(name) && !UNSEEN.contains(&name.as_str()));
+        if seen && !hides(value.as_bytes()) {
+            shown.append(name, value.clone());
+        }
+    }
+    shown
+}
+
+/// Time during which at least one request was held back.
+#[derive(Debug, Default)]
+struct HeldTime(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    past: Duration,
+    since: Option<Instant>,
+    requests: usize,
+}
+
+impl HeldTime {
+    fn start(&self) -> Holding<'_> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.requests += 1;
+        held.since.get_or_insert_with(Instant::now);
+        Holding(self)
+    }
+
+    fn total(&self) -> Duration {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = held.since.map(|since| since.elapsed());
+        held.past + present.unwrap_or_default()
+    }
+}
+
+/// One request being held back; ended requests are dropped in the middle of it.
+struct Holding<'a>(&'a HeldTime);
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        let mut held = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.requests -= 1;
+        if held.requests == 0
+            && let Some(since) = held.since.take()
+        {
+            held.past += since.elapsed();
+        }
+    }
+}

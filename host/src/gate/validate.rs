@@ -1,0 +1,416 @@
+//! Which descriptions are believed: the plugin that wrote one may be anybody's.
+
+use std::collections::HashSet;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::need::{CredentialKind, Description, Need, Scheme};
+use super::origin::OriginTemplate;
+use super::path::PathPattern;
+
+/// Why a description is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{subject}: {reason}")]
+pub struct DescriptionError {
+    /// The part that is wrong: `need "logs"`.
+    pub subject: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Needs, or kinds of credentials, in one description.
+const MAX_ENTRIES: usize = 32;
+/// Methods, paths or headers in one need.
+const MAX_LIST: usize = 64;
+/// Bytes of any one text but the schema.
+const MAX_TEXT: usize = 1024;
+/// Bytes of the schema: far more than any readable configuration needs.
+const MAX_SCHEMA: usize = 256 * 1024;
+
+/// Headers that say who asks, where, through whom or how the message is framed: ours to set, or nobody's. The names
+/// that begin with one of these words and a `-` are meant too.
+const RESERVED: [&str; 26] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "origin",
+    "proxy",
+    "range",
+    "referer",
+    "sec",
+    "set-cookie",
+    "set-cookie2",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded",
+];
+
+/// Headers by which some servers let a caller change the method or address that they act on.
+const OVERRIDES: [&str; 10] = [
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// Response headers that no plugin sees, whatever its needs name.
+pub(crate) const UNSEEN: [&str; 3] = ["set-cookie", "set-cookie2", "dpop-nonce"];
+
+impl Description {
+    /// Checks everything that can be known without a configuration.
+    pub fn validate(&self) -> Result<(), DescriptionError> {
+        check_name("plugin", &self.name)?;
+        check_text("version", &self.version)?;
+        check_text("summary", &self.summary)?;
+        self.validate_schema()?;
+        check_count("needs", self.needs.len(), MAX_ENTRIES)?;
+        check_count("credentials", self.credentials.len(), MAX_ENTRIES)?;
+        check_unique("need", self.needs.iter().map(|need| &need.name))?;
+        check_unique("credential", self.credentials.iter().map(|kind| &kind.name))?;
+        for kind in &self.credentials {
+            kind.validate()?;
+        }
+        for need in &self.needs {
+            need.validate(&self.credentials)?;
+        }
+        Ok(())
+    }
+
+    fn validate_schema(&self) -> Result<(), DescriptionError> {
+        check_count("config schema", self.config_schema.len(), MAX_SCHEMA)?;
+        match serde_json::from_str(&self.config_schema) {
+            Ok(serde_json::Value::Object(_)) => Ok(()),
+            Ok(_) => Err(wrong("config schema", "is not a JSON object")),
+            Err(error) => Err(wrong("config schema", format!("is not JSON: {error}"))),
+        }
+    }
+}
+
+impl Need {
+    fn validate(&self, kinds: &[CredentialKind]) -> Result<(), DescriptionError> {
+        check_name("need", &self.name)?;
+        let subject = format!("need {:?}", self.name);
+        OriginTemplate::parse(&self.origin).map_err(|reason| wrong(&subject, reason))?;
+        let lists = [
+            &self.methods,
+            &self.paths,
+            &self.request_headers,
+            &self.response_headers,
+        ];
+        for list in lists {
+            check_count(&subject, list.len(), MAX_LIST)?;
+        }
+        if self.methods.is_empty() || self.paths.is_empty() {
+            return Err(wrong(&subject, "names no method or no path"));
+        }
+        for method in &self.methods {
+            self.validate_method(&subject, method)?;
+        }
+        for path in &self.paths {
+            PathPattern::parse(path).map_err(|reason| wrong(&subject, reason))?;
+        }
+        self.validate_headers(&subject, kinds)
+    }
+
+    fn validate_method(&self, subject: &str, method: &str) -> Result<(), DescriptionError> {
+        let Some(parsed) = parse_method(method) else {
+            return Err(wrong(
+                subject,
+                format!("{method:?} is not a method it may ask for"),
+            ));
+        };
+        if self.check_only && parsed != Method::GET && parsed != Method::HEAD {
+            let reason = format!("is for check alone, which may not {method}");
+            return Err(wrong(subject, reason));
+        }
+        Ok(())
+    }
+
+    fn validate_headers(
+        &self,
+        subject: &str,
+        kinds: &[CredentialKind],
+    ) -> Result<(), DescriptionError> {
+        let mut signed_by = None;
+        if let Some(credential) = &self.credential {
+            let Some(kind) = kinds.iter().find(|kind| kind.name == *credential) else {
+                let reason = format!("names a credential {credential:?} that is not described");
+                return Err(wrong(subject, reason));
+            };
+            signed_by = kind.header();
+        }
+        for name in &self.request_headers {
+            let lower = check_header(subject, name)?;
+            if is_reserved(&lower) || lower == "authorization" || Some(&*lower) == signed_by {
+                return Err(wrong(subject, format!("may not set the header {lower:?}")));
+            }
+        }
+        for name in &self.response_headers {
+            let lower = check_header(subject, name)?;
+            if UNSEEN.contains(&&*lower) {
+                return Err(wrong(subject, format!("may not see the header {lower:?}")));
+            }
+        }
+        if let Some(limit) = &self.rate_limit {
+            for name in [&limit.limit, &limit.remaining, &limit.reset] {
+                check_header(subject, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CredentialKind {
+    fn validate(&self) -> Result<(), DescriptionError> {
+        check_name("credential", &self.name)?;
+        let subject = format!("credential {:?}", self.name);
+        check_text(&subject, &self.summary)?;
+        let Scheme::Header { name, value } = &self.scheme else {
+            return Ok(());
+        };
+        let lower = check_header(&subject, name)?;
+        if lower != *name {
+            return Err(wrong(&subject, format!("{name:?} is not in lower case")));
+        }
+        if is_reserved(&lower) || is_common(&lower) {
+            let reason = format!("may not put a secret into {lower:?}");
+            return Err(wrong(&subject, reason));
+        }
+        check_text(&subject, value)?;
+        if value.matches("{secret}").count() != 1 {
+            return Err(wrong(&subject, "its value holds {secret} not exactly once"));
+        }
+        if HeaderValue::from_str(value).is_err() {
+            return Err(wrong(&subject, "its value can't be a header's"));
+        }
+        Ok(())
+    }
+}
+
+/// Request headers that every plugin may set.
+pub(crate) fn is_common(name: &str) -> bool {
+    matches!(name, "accept" | "content-type" | "if-none-match")
+}
+
+/// The methods a need may name; `CONNECT` and `TRACE` have no place here.
+pub(crate) fn parse_method(method: &str) -> Option<Method> {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    known.into_iter().find(|known| known.as_str() == method)
+}
+
+fn is_reserved(name: &str) -> bool {
+    let meant = |reserved: &&str| {
+        name.strip_prefix(*reserved)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    OVERRIDES.contains(&name) || RESERVED.iter().any(meant)
+}
+
+fn check_header(subject: &str, name: &str) -> Result<String, DescriptionError> {
+    let parsed = (name.len() <= MAX_TEXT)
+        .then(|| HeaderName::from_bytes(name.as_bytes()).ok())
+        .flatten();
+    parsed
+        .map(|name| name.as_str().to_owned())
+        .ok_or_else(|| wrong(subject, "names a header that can't be"))
+}
+
+fn check_name(subject: &str, name: &str) -> Result<(), DescriptionError> {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
+        let reason = "its name is not 1 to 64 of the characters a-z, 0-9, _ and -";
+        return Err(wrong(subject, reason));
+    }
+    Ok(())
+}
+
+fn check_text(subject: &str, text: &str) -> Result<(), DescriptionError> {
+    if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+        let reason = format!("holds a text with control characters or of over {MAX_TEXT} bytes");
+        return Err(wrong(subject, reason));
+    }
+    Ok(())
+}
+
+fn check_count(subject: &str, count: usize, most: usize) -> Result<(), DescriptionError> {
+    if count > most {
+        return Err(wrong(
+            subject,
+            format!("{count} are too many, {most} is the most"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_unique<'a>(
+    what: &str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), DescriptionError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(wrong(&format!("{what} {name:?}"), "is described twice"));
+        }
+    }
+    Ok(())
+}
+
+fn wrong(subject: &str, reason: impl Into<String>) -> DescriptionError {
+    DescriptionError {
+        subject: subject.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::description;
+    use super::*;
+
+    fn refused(change: impl Fn(&mut Description)) -> String {
+        let mut description = description();
+        change(&mut description);
+        description.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_description_in_order_passes() {
+        assert_eq!(description().validate(), Ok(()));
+    }
+
+    #[test]
+    fn trust_04_needs_of_check_alone_get_and_head() {
+        let said = refused(|description| {
+            description.needs[1].check_only = true;
+            description.needs[1].methods = vec!["POST".into()];
+        });
+        assert_eq!(said, r#"need "me": is for check alone, which may not POST"#);
+    }
+
+    #[test]
+    fn trust_05_a_secret_goes_into_no_header_that_means_something_else() {
+        let headers = [
+            "user-agent",
+            "host",
+            "cookie",
+            "accept",
+            "content-type",
+            "x-forwarded-for",
+            "proxy-authorization",
+            "Authorization",
+            "x y",
+        ];
+        for header in headers {
+            let said = refused(|description| {
+                description.credentials[0].scheme = Scheme::Header {
+                    name: header.into(),
+                    value: "{secret}".into(),
+                };
+            });
+            assert!(said.starts_with(r#"credential "token""#), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_holds_its_secret_once() {
+        for value in ["SSWS", "{secret}{secret}", "{secret}\r\nx: y"] {
+            refused(|description| {
+                description.credentials[0].scheme = Scheme::Header {
+                    name: "authorization".into(),
+                    value: value.into(),
+                };
+            });
+        }
+    }
+
+    #[test]
+    fn trust_09_no_need_may_name_a_header_of_ours() {
+        let headers = [
+            "Authorization",
+            "cookie",
+            "host",
+            "user-agent",
+            "x-http-method-override",
+            "X-Forwarded-For",
+            "forwarded",
+            "transfer-encoding",
+            "accept-encoding",
+        ];
+        for header in headers {
+            let said = refused(|description| {
+                description.needs[0].request_headers = vec![header.into()];
+            });
+            assert!(said.contains("may not set the header"), "{said}");
+        }
+    }
+
+    #[test]
+    fn trust_09_no_need_may_name_the_header_it_is_signed_with() {
+        let said = refused(|description| {
+            description.credentials[0].scheme = Scheme::Header {
+                name: "x-api-key".into(),
+                value: "{secret}".into(),
+            };
+            description.needs[0].request_headers = vec!["X-API-Key".into()];
+        });
+        assert_eq!(said, r#"need "logs": may not set the header "x-api-key""#);
+    }
+
+    #[test]
+    fn trust_10_no_need_may_see_cookies_and_nonces() {
+        for header in ["Set-Cookie", "dpop-nonce"] {
+            let said = refused(|description| {
+                description.needs[0].response_headers = vec![header.into()];
+            });
+            assert!(said.contains("may not see the header"), "{said}");
+        }
+    }
+
+    #[test]
+    fn descriptions_are_bounded_and_consistent() {
+        refused(|description| description.needs[1].name = "logs".into());
+        refused(|description| description.needs[0].name = "Logs\n".into());
+        refused(|description| description.needs[0].credential = Some("other".into()));
+        refused(|description| description.needs[0].methods = vec!["get".into()]);
+        refused(|description| description.needs[0].methods = vec!["CONNECT".into()]);
+        refused(|description| description.needs[0].methods = Vec::new());
+        refused(|description| description.needs[0].paths = vec!["/a".into(); 65]);
+        refused(|description| description.summary = "\u{1b}[2J".into());
+        refused(|description| description.config_schema = "[]".into());
+        refused(|description| description.config_schema = "{".into());
+    }
+
+    #[test]
+    fn a_description_survives_being_stored() {
+        let stored = serde_json::to_string(&description()).unwrap();
+        let read: Description = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read, description());
+    }
+}

@@ -1,0 +1,80 @@
+//! From what was prepared to a pipeline.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::{Host, HostError};
+use crate::config::{OutputEntry, Plan};
+use crate::pipeline::dead_letter::DeadLetter;
+use crate::pipeline::{Options, OutputSpec, Pipeline, PipelineSpec, QueueLimits, SourceSpec};
+use crate::stage::Source;
+use crate::state::StateLock;
+
+/// An output and the sources whose records go there.
+pub struct Routed {
+    /// The output.
+    pub spec: OutputSpec,
+    /// Names of sources.
+    pub inputs: Vec<Arc<str>>,
+}
+
+impl Routed {
+    /// An output as the configuration says.
+    pub fn planned(entry: &OutputEntry) -> Self {
+        let plan = entry.plan.clone();
+        let open = move |position: Option<String>| {
+            let plan = plan.clone();
+            async move { plan.open(position.as_deref()).await }.boxed()
+        };
+        let limit = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let queue = QueueLimits {
+            bytes: limit(entry.queue.bytes),
+            records: limit(entry.queue.records),
+        };
+        let spec = OutputSpec {
+            name: Arc::clone(&entry.name),
+            open: Box::new(open),
+            queue,
+        };
+        Self {
+            spec,
+            inputs: entry.inputs.clone(),
+        }
+    }
+}
+
+impl Host {
+    /// Puts the pipeline together. Nobody else may move these checkpoints until the lock is dropped.
+    pub fn pipeline(
+        &self,
+        plan: &Plan,
+        outputs: Vec<Routed>,
+        options: Options,
+    ) -> Result<(Pipeline, StateLock), HostError> {
+        let lock = self.state.lock()?;
+        let sources = self.sources.iter().map(|source| {
+            let reads = |routed: &Routed| routed.inputs.contains(&source.name);
+            SourceSpec {
+                name: Arc::clone(&source.name),
+                source: Arc::clone(&source.source) as Arc<dyn Source>,
+                owner: source.owner.clone(),
+                outputs: outputs
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, routed)| reads(routed))
+                    .map(|(at, _)| at)
+                    .collect(),
+            }
+        });
+        let spec = PipelineSpec {
+            sources: sources.collect(),
+            outputs: outputs.into_iter().map(|routed| routed.spec).collect(),
+        };
+        let dead_letter = DeadLetter::new(plan.dead_letter.clone());
+        Ok((
+            Pipeline::new(spec, self.state.clone(), dead_letter, options),
+            lock,
+        ))
+    }
+}

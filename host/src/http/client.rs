@@ -1,0 +1,215 @@
+//! One pooled client per policy and reach.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Certificate, Identity, Proxy, redirect};
+use url::{Host, Url};
+
+use super::address::AddressGuard;
+use super::error::{ClientError, HttpError};
+use super::policy::NetworkPolicy;
+use super::resolve::{GuardedResolver, Lookup, SystemLookup};
+
+/// How long name look-up, connection and TLS handshake may take together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How far a client reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Public addresses and what the policy names.
+    Network,
+    /// This machine too, never through the proxy: for origins that are configured as loopback.
+    Loopback,
+}
+
+impl Reach {
+    /// The reach that a configured origin asks for by being what it is.
+    pub fn of(origin: &Url) -> Self {
+        if is_loopback(origin) {
+            Self::Loopback
+        } else {
+            Self::Network
+        }
+    }
+}
+
+fn is_loopback(origin: &Url) -> bool {
+    match origin.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Sends requests. Cloning it shares its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    literals: AddressGuard,
+}
+
+impl Client {
+    /// Sends a request and waits for the head of the answer.
+    pub async fn send(&self, request: reqwest::Request) -> Result<reqwest::Response, HttpError> {
+        self.judge_literal(request.url())?;
+        Ok(self.inner.execute(request).await?)
+    }
+
+    /// Connecting to a literal asks no resolver, so it is judged here.
+    fn judge_literal(&self, url: &Url) -> Result<(), HttpError> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => address.into(),
+            Some(Host::Ipv6(address)) => address.into(),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        self.literals
+            .check(address)
+            .map_err(|kind| HttpError::AddressRefused {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                address,
+                kind,
+            })
+    }
+}
+
+/// Makes clients, and keeps one for each policy and reach.
+pub struct Clients {
+    lookup: Arc<dyn Lookup>,
+    made: Mutex<HashMap<(NetworkPolicy, Reach), Client>>,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemLookup))
+    }
+}
+
+impl Clients {
+    /// Clients that find addresses this way.
+    pub fn new(lookup: Arc<dyn Lookup>) -> Self {
+        Self {
+            lookup,
+            made: Mutex::default(),
+        }
+    }
+
+    /// The client for a policy. The first call for each reads files: certificates and keys.
+    pub fn get(&self, policy: &NetworkPolicy, reach: Reach) -> Result<Client, ClientError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (policy.clone(), reach);
+        if let Some(client) = made.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.make(policy, reach)?;
+        made.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn make(&self, policy: &NetworkPolicy, reach: Reach) -> Result<Client, ClientError> {
+        let authorities = match &policy.ca_file {
+            Some(path) => read_authorities(path)?,
+            None => Vec::new(),
+        };
+        let with_system = self
+            .builder(policy, reach)?
+            .tls_certs_merge(authorities.clone());
+        let inner = match with_system.build() {
+            Ok(client) => client,
+            // A machine without any certificates may still talk to loopback, and to peers of its own authority.
+            Err(error) => {
+                let client = self
+                    .builder(policy, reach)?
+                    .tls_certs_only(authorities)
+                    .build()
+                    .map_err(|error| unusable(policy, HttpError::from(error)))?;
+                let error = HttpError::from(error);
+                tracing::warn!(%error, "no system certificates, only those of ca_file are trusted");
+                client
+            }
+        };
+        let literals = AddressGuard::new(policy.allow_private.clone());
+        Ok(Client {
+            inner,
+            literals: match reach {
+                Reach::Network => literals,
+                Reach::Loopback => literals.with_loopback(),
+            },
+        })
+    }
+
+    fn builder(
+        &self,
+        policy: &NetworkPolicy,
+        reach: Reach,
+    ) -> Result<reqwest::ClientBuilder, ClientError> {
+        let guard = AddressGuard::new(policy.allow_private.clone());
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("logweir/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT);
+        let guard = match (&policy.proxy, reach) {
+            (_, Reach::Loopback) => guard.with_loopback(),
+            (None, Reach::Network) => guard,
+            (Some(proxy), Reach::Network) => {
+                let proxy = Proxy::all(proxy.clone())
+                    .map_err(|error| ClientError::Proxy(error.without_url().to_string()))?;
+                builder = builder.proxy(proxy);
+                AddressGuard::anywhere()
+            }
+        };
+        if let Some(path) = &policy.client_cert {
+            builder = builder.identity(read_identity(path)?);
+        }
+        Ok(builder.dns_resolver(Arc::new(GuardedResolver {
+            lookup: Arc::clone(&self.lookup),
+            guard,
+        })))
+    }
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let key = "ca_file";
+    let pem = read(key, path)?;
+    let authorities = Certificate::from_pem_bundle(&pem)
+        .map_err(|error| bad_file(key, path, HttpError::from(error).to_string()))?;
+    if authorities.is_empty() {
+        return Err(bad_file(key, path, "holds no PEM certificate".to_owned()));
+    }
+    Ok(authorities)
+}
+
+fn read_identity(path: &Path) -> Result<Identity, ClientError> {
+    let key = "client_cert";
+    let pem = read(key, path)?;
+    Identity::from_pem(&pem).map_err(|_| {
+        let reason = "holds no PEM key with its certificates".to_owned();
+        bad_file(key, path, reason)
+    })
+}
+
+/// What reads as PEM may still be no certificate.
+fn unusable(policy: &NetworkPolicy, error: HttpError) -> ClientError {
+    match &policy.ca_file {
+        Some(path) => bad_file("ca_file", path, error.to_string()),
+        None => ClientError::Build(error.to_string()),
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
+    std::fs::read(path).map_err(|error| bad_file(key, path, format!("can't be read: {error}")))
+}
+
+fn bad_file(key: &'static str, path: &Path, reason: String) -> ClientError {
+    ClientError::File {
+        key,
+        path: path.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,120 @@
+//! The only place that moves checkpoints.
+//!
+//! [`ledger`] knows which batches are settled; [`Committer`] stores what follows from it, one transaction at a time:
+//! whatever settles while one is on its way to the disk shares the next. If the state can't be written, what was to
+//! be stored stays in the ledger and sources stop reading until it can ([`Acks::writable`]).
+
+mod committer;
+mod ledger;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::state::Owner;
+
+pub(crate) use committer::{Committer, Storage};
+pub(crate) use ledger::{Accepted, Delivered};
+use ledger::{Ledger, Urgency};
+
+/// What sources and deliveries have of it. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Acks {
+    shared: Arc<Shared>,
+    stored: watch::Receiver<Stored>,
+}
+
+struct Shared {
+    ledger: Mutex<Ledger>,
+    work: Notify,
+}
+
+/// How the state is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The number of the newest commit that is durable.
+    number: u64,
+    /// Why the state can't be written, and since when.
+    pub(crate) failing: Option<super::Failure>,
+}
+
+/// The state will not be written any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateGone;
+
+impl Acks {
+    /// Enters a page that was accepted from a source and says which number its batch has.
+    pub(crate) fn accept(&self, source: usize, page: Accepted) -> u64 {
+        let number = self.ledger().accept(source, page);
+        self.shared.work.notify_one();
+        number
+    }
+
+    /// An output has these batches durably, and is now at this position.
+    pub(crate) fn deliver(&self, output: usize, batches: &[Delivered], position: Option<String>) {
+        self.ledger().deliver(output, batches, position);
+        self.shared.work.notify_one();
+    }
+
+    /// Stores where an output is before anything is written to it, and waits until that is durable.
+    pub(crate) async fn begin(&self, output: usize, position: String) -> Result<(), StateGone> {
+        let number = {
+            let mut ledger = self.ledger();
+            ledger.deliver(output, &[], Some(position));
+            ledger.taken() + 1
+        };
+        self.shared.work.notify_one();
+        let mut stored = self.stored.clone();
+        let durable = stored.wait_for(|stored| stored.number >= number).await;
+        durable.map(drop).map_err(|_| StateGone)
+    }
+
+    /// Waits until the state can be written: to read on while it can't would only make the replay longer.
+    pub(crate) async fn writable(&self) -> Result<(), StateGone> {
+        let mut stored = self.stored.clone();
+        let writable = stored.wait_for(|stored| stored.failing.is_none()).await;
+        writable.map(drop).map_err(|_| StateGone)
+    }
+
+    /// Whether the state will not be written any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stored.has_changed().is_err()
+    }
+
+    /// Why the state can't be written, if it can't.
+    pub(crate) fn failing(&self) -> Option<super::Failure> {
+        self.stored.borrow().failing.clone()
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.shared.ledger()
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn urgency(&self) -> Urgency {
+        self.ledger().urgency()
+    }
+}
+
+/// Makes the bookkeeping, and the task that stores what follows from it.
+pub(crate) fn acks(
+    sources: Vec<(Arc<str>, Owner)>,
+    outputs: Vec<Arc<str>>,
+    storage: Storage,
+) -> (Acks, Committer) {
+    let shared = Arc::new(Shared {
+        ledger: Mutex::new(Ledger::new(sources, outputs)),
+        work: Notify::new(),
+    });
+    let (sender, stored) = watch::channel(Stored::default());
+    let acks = Acks {
+        shared: Arc::clone(&shared),
+        stored,
+    };
+    (acks, Committer::new(shared, sender, storage))
+}

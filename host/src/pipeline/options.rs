@@ -1,0 +1,93 @@
+//! How a pipeline behaves, with the reasons for each default.
+
+use std::time::Duration;
+
+/// How much may wait for one output. A batch that is bigger than a limit passes alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Bytes of memory that its batches pin.
+    pub bytes: usize,
+    /// Records in it.
+    pub records: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 20,
+            records: 100_000,
+        }
+    }
+}
+
+/// How a pipeline behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whether to return when every source is caught up, instead of going on until told to stop.
+    pub once: bool,
+    /// Bytes of memory that all unsettled pages together may pin (delivery rule 19). What readers take themselves is
+    /// bounded by their own limits, and by giving them back.
+    pub budget: usize,
+    /// How long things may take.
+    pub timing: Timing,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            once: false,
+            budget: 256 << 20,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// How long things may take. Only tests have a reason to change most of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// A source that waits longer than this holds no reader: opening one costs less than a millisecond, keeping one
+    /// megabytes.
+    pub idle_release: Duration,
+    /// A source that can't get rid of a page for this long gives its reader back.
+    pub blocked_release: Duration,
+    /// The longest wait that a source may ask for.
+    pub longest_wait: Duration,
+    /// The first pause after a failure; each further one is about twice as long.
+    pub retry_first: Duration,
+    /// The longest pause after a failure.
+    pub retry_longest: Duration,
+    /// The pause after a credential was refused: each attempt may count against somebody's account.
+    pub unauthorized: Duration,
+    /// How often to look whether a refused credential has been replaced meanwhile.
+    pub credential_poll: Duration,
+    /// How long a failure may last before a run that is to end ([`Options::once`]) gives up.
+    pub patience: Duration,
+    /// How long what was accepted may take to be delivered once the pipeline was told to stop. What is left then is
+    /// read again after the next start.
+    pub drain: Duration,
+    /// The pause between two transactions: what settles meanwhile shares the next one.
+    pub commit_pause: Duration,
+    /// How long a checkpoint that moved over nothing but empty pages may wait for company. To lose it costs one page.
+    pub idle_commit: Duration,
+    /// How often [`super::Status`] is renewed.
+    pub snapshot: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            idle_release: Duration::from_secs(3),
+            blocked_release: Duration::from_secs(5),
+            longest_wait: Duration::from_secs(3600),
+            retry_first: Duration::from_secs(1),
+            retry_longest: Duration::from_secs(60),
+            unauthorized: Duration::from_secs(300),
+            credential_poll: Duration::from_secs(2),
+            patience: Duration::from_secs(300),
+            drain: Duration::from_secs(30),
+            commit_pause: Duration::from_millis(50),
+            idle_commit: Duration::from_secs(10),
+            snapshot: Duration::from_millis(200),
+        }
+    }
+}

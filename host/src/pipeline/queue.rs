@@ -1,0 +1,230 @@
+//! The queue before an output: bounded in records and in the bytes that its batches pin.
+//!
+//! What is queued counts until the output has it, not until it was taken out: what is being written takes memory too.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::QueueLimits;
+use super::budget::Share;
+use crate::record::Batch;
+
+/// Requests are cut where they reach either: enough to pay for one fsync, little enough to retry.
+const REQUEST_BYTES: usize = 8 << 20;
+const REQUEST_BATCHES: usize = 64;
+
+/// A batch on its way to one output.
+pub(crate) struct Queued {
+    pub(crate) batch: Batch,
+    /// Index of its source.
+    pub(crate) source: usize,
+    /// Its number among the batches of its source.
+    pub(crate) number: u64,
+    /// Its part of the process's budget, shared with its copies in other queues.
+    pub(crate) _share: Arc<Share>,
+}
+
+/// A queued batch and the room it takes up.
+pub(crate) struct Held {
+    pub(crate) queued: Queued,
+    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+/// Makes a queue.
+pub(crate) fn queue(limits: QueueLimits) -> (QueueSender, QueueReceiver) {
+    let records = permits(limits.records);
+    let bytes = permits(limits.bytes);
+    // Each queued batch holds at least one record's permit, so the channel is never the narrower bound.
+    let (sender, receiver) = mpsc::channel(records as usize);
+    let shared = Arc::new(Shared {
+        records: Arc::new(Semaphore::new(records as usize)),
+        bytes: Arc::new(Semaphore::new(bytes as usize)),
+        limits: (records, bytes),
+        failure: OnceLock::new(),
+    });
+    let receiver = QueueReceiver {
+        shared: Arc::clone(&shared),
+        receiver,
+    };
+    (QueueSender { shared, sender }, receiver)
+}
+
+struct Shared {
+    records: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    limits: (u32, u32),
+    failure: OnceLock<String>,
+}
+
+/// The end that sources have.
+#[derive(Clone)]
+pub(crate) struct QueueSender {
+    shared: Arc<Shared>,
+    sender: mpsc::Sender<Held>,
+}
+
+/// The queue's output will never take anything again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl QueueSender {
+    /// Waits for room, then queues.
+    pub(crate) async fn send(&self, queued: Queued) -> Result<(), Closed> {
+        let records = permits(queued.batch.len()).min(self.shared.limits.0);
+        let bytes = permits(queued.batch.pinned_bytes()).min(self.shared.limits.1);
+        let room = (
+            acquire(&self.shared.records, records).await?,
+            acquire(&self.shared.bytes, bytes).await?,
+        );
+        let held = Held {
+            queued,
+            _room: room,
+        };
+        self.sender.send(held).await.map_err(|_| Closed)
+    }
+
+    /// Whether the output will never take anything again, and why if that is its own fault.
+    pub(crate) fn closed(&self) -> Option<Option<&str>> {
+        let closed = self.sender.is_closed();
+        closed.then(|| self.shared.failure.get().map(String::as_str))
+    }
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, Closed> {
+    let permit = Arc::clone(semaphore).acquire_many_owned(permits).await;
+    permit.map_err(|_| Closed)
+}
+
+fn permits(amount: usize) -> u32 {
+    // Less than what a channel or semaphore can hold on any platform, more than any sensible limit.
+    u32::try_from(amount)
+        .unwrap_or(u32::MAX)
+        .clamp(1, u32::MAX >> 3)
+}
+
+/// The end that the delivery has. Dropping it closes the queue.
+pub(crate) struct QueueReceiver {
+    shared: Arc<Shared>,
+    receiver: mpsc::Receiver<Held>,
+}
+
+impl QueueReceiver {
+    /// Waits for a batch and takes as many as fit a request; none when no source is left. Safe to drop while waiting.
+    pub(crate) async fn take(&mut self) -> Vec<Held> {
+        let Some(first) = self.receiver.recv().await else {
+            return Vec::new();
+        };
+        let mut bytes = first.queued.batch.pinned_bytes();
+        let mut taken = vec![first];
+        while bytes < REQUEST_BYTES && taken.len() < REQUEST_BATCHES {
+            let Ok(held) = self.receiver.try_recv() else {
+                break;
+            };
+            bytes += held.queued.batch.pinned_bytes();
+            taken.push(held);
+        }
+        taken
+    }
+
+    /// Says why this output will never take anything again.
+    pub(crate) fn fail(self, why: &str) {
+        // The first reason stays.
+        drop(self.shared.failure.set(why.to_owned()));
+    }
+
+    /// How many records and bytes are queued or being written.
+    pub(crate) fn depth(&self) -> QueueDepth {
+        QueueDepth(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for QueueReceiver {
+    fn drop(&mut self) {
+        self.receiver.close();
+        self.shared.records.close();
+        self.shared.bytes.close();
+    }
+}
+
+/// A look at a queue from outside.
+#[derive(Clone)]
+pub(crate) struct QueueDepth(Arc<Shared>);
+
+impl QueueDepth {
+    pub(crate) fn records(&self) -> usize {
+        (self.0.limits.0 as usize).saturating_sub(self.0.records.available_permits())
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        (self.0.limits.1 as usize).saturating_sub(self.0.bytes.available_permits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::super::budget::Budget;
+    use super::*;
+    use crate::record::{Entry, Span};
+
+    async fn queued(records: u32) -> Queued {
+        let text = |index| Span {
+            offset: index,
+            length: 1,
+        };
+        let entries = (0..records).map(|index| Entry {
+            text: text(index),
+            ..Entry::default()
+        });
+        let body = "1".repeat(records as usize);
+        Queued {
+            batch: Batch::new("acme".into(), body, entries.collect()).unwrap(),
+            source: 0,
+            number: 0,
+            _share: Arc::new(Budget::new(1).share(1).await),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_the_source_wait_until_the_output_has_the_batch() {
+        let limits = QueueLimits {
+            bytes: 1 << 20,
+            records: 3,
+        };
+        let (sender, mut receiver) = queue(limits);
+        sender.send(queued(2).await).await.unwrap();
+        assert!(sender.send(queued(2).await).now_or_never().is_none());
+        let taken = receiver.take().await;
+        assert!(sender.send(queued(2).await).now_or_never().is_none());
+        assert_eq!(receiver.depth().records(), 2);
+        drop(taken);
+        assert_eq!(sender.send(queued(2).await).now_or_never(), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn a_batch_bigger_than_the_queue_passes_alone() {
+        let (sender, mut receiver) = queue(QueueLimits {
+            bytes: 16,
+            records: 2,
+        });
+        sender.send(queued(1000).await).await.unwrap();
+        assert!(sender.send(queued(1).await).now_or_never().is_none());
+        assert_eq!(receiver.take().await.len(), 1);
+        assert_eq!(sender.send(queued(1).await).now_or_never(), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_learns_that_the_output_failed() {
+        let (sender, receiver) = queue(QueueLimits {
+            bytes: 1 << 20,
+            records: 1,
+        });
+        sender.send(queued(1).await).await.unwrap();
+        let waiting = sender.send(queued(1).await);
+        let (sent, ()) = futures::join!(waiting, async { receiver.fail("broken pipe") });
+        assert_eq!(sent, Err(Closed));
+        assert_eq!(sender.closed(), Some(Some("broken pipe")));
+    }
+}

@@ -1,0 +1,204 @@
+//! What a new process finds in the state, compared with what it is to run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::blocking::off_worker;
+use super::{PipelineError, PipelineSpec, SourceSpec};
+use crate::stage::Start;
+use crate::state::{State, StateError, StoredSource};
+
+/// The position of an output that is known but has no position (yet): its row tells an output that has been there
+/// all the time from one that starts in mid-stream.
+pub(crate) const KNOWN: &str = "";
+
+/// What is stored.
+pub(crate) struct Found {
+    sources: HashMap<String, StoredSource>,
+    positions: HashMap<String, String>,
+}
+
+impl Found {
+    pub(crate) async fn load(state: &State) -> Result<Self, PipelineError> {
+        let state = state.clone();
+        let load = move || -> Result<Self, StateError> {
+            Ok(Self {
+                sources: state.sources()?.into_iter().collect(),
+                positions: state.positions()?.into_iter().collect(),
+            })
+        };
+        Ok(off_worker(load).await??)
+    }
+
+    /// Where a source begins, or why it must not (delivery rule 18).
+    pub(crate) fn start(&self, spec: &SourceSpec) -> Result<Start, String> {
+        let Some(stored) = self.sources.get(&*spec.name) else {
+            return Ok(Start::First);
+        };
+        if stored.owner == spec.owner {
+            return Ok(Start::Checkpoint(Arc::clone(&stored.checkpoint)));
+        }
+        let (name, was, is) = (&spec.name, &stored.owner, &spec.owner);
+        Err(format!(
+            "the checkpoint stored for {name} belongs to {} at {}, and {name} is {} at {} now; \
+             choose another name, or run `logweir state forget {name}` to begin from the start",
+            was.plugin, was.origin, is.plugin, is.origin
+        ))
+    }
+
+    /// Whether an output has been part of an earlier run.
+    pub(crate) fn knows_output(&self, name: &str) -> bool {
+        self.positions.contains_key(name)
+    }
+
+    /// Where an output was.
+    pub(crate) fn position(&self, name: &str) -> Option<String> {
+        let position = self.positions.get(name)?;
+        (position != KNOWN).then(|| position.clone())
+    }
+
+    /// Names what a person may not expect.
+    pub(crate) fn log_surprises(&self, spec: &PipelineSpec) {
+        for name in self.orphans(spec) {
+            tracing::warn!(
+                source = name,
+                "the state has a checkpoint of a source that is not configured; `logweir state forget {name}` removes it"
+            );
+        }
+        for (output, source) in self.in_mid_stream(spec) {
+            tracing::warn!(
+                output,
+                source,
+                "this output is new and starts in mid-stream: it gets what comes after the source's checkpoint"
+            );
+        }
+    }
+
+    fn orphans<'a>(&'a self, spec: &PipelineSpec) -> Vec<&'a str> {
+        let configured = |name: &str| spec.sources.iter().any(|source| *source.name == *name);
+        let mut orphans: Vec<_> = self
+            .sources
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !configured(name))
+            .collect();
+        orphans.sort_unstable();
+        orphans
+    }
+
+    /// New outputs of sources that have been read before.
+    fn in_mid_stream<'a>(&self, spec: &'a PipelineSpec) -> Vec<(&'a str, &'a str)> {
+        let mut found = Vec::new();
+        for source in spec
+            .sources
+            .iter()
+            .filter(|source| self.sources.contains_key(&*source.name))
+        {
+            let outputs = source
+                .outputs
+                .iter()
+                .filter_map(|output| spec.outputs.get(*output));
+            let new = outputs.filter(|output| !self.knows_output(&output.name));
+            found.extend(new.map(|output| (&*output.name, &*source.name)));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures::FutureExt;
+
+    use super::super::{OutputSpec, QueueLimits};
+    use super::*;
+    use crate::stage::{CheckReport, Reader, Source, StageError};
+    use crate::state::Owner;
+
+    struct Nothing;
+
+    #[async_trait]
+    impl Source for Nothing {
+        async fn open(&self, _: Start) -> Result<Box<dyn Reader>, StageError> {
+            Err(StageError::Permanent("there is nothing".to_owned()))
+        }
+
+        async fn check(&self) -> Result<CheckReport, StageError> {
+            Ok(CheckReport::default())
+        }
+    }
+
+    fn owner() -> Owner {
+        Owner {
+            plugin: "numbers".to_owned(),
+            origin: "https://acme.example".to_owned(),
+        }
+    }
+
+    fn source(name: &str, outputs: &[usize]) -> SourceSpec {
+        SourceSpec {
+            name: name.into(),
+            source: Arc::new(Nothing),
+            owner: owner(),
+            outputs: outputs.to_vec(),
+        }
+    }
+
+    fn output(name: &str) -> OutputSpec {
+        OutputSpec {
+            name: name.into(),
+            open: Box::new(|_| async { Err(StageError::Permanent(String::new())) }.boxed()),
+            queue: QueueLimits::default(),
+        }
+    }
+
+    fn stored() -> StoredSource {
+        StoredSource {
+            owner: owner(),
+            checkpoint: "7".into(),
+            settled: 7,
+            dead: 0,
+            updated: 0,
+        }
+    }
+
+    fn found(sources: &[&str], positions: &[(&str, &str)]) -> Found {
+        Found {
+            sources: sources
+                .iter()
+                .map(|name| ((*name).to_owned(), stored()))
+                .collect(),
+            positions: positions
+                .iter()
+                .map(|(name, at)| ((*name).to_owned(), (*at).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn delivery_18_rows_of_sources_that_are_not_configured_are_named() {
+        let found = found(&["gone", "acme", "away"], &[]);
+        let spec = PipelineSpec {
+            sources: vec![source("acme", &[]), source("new", &[])],
+            outputs: vec![],
+        };
+        assert_eq!(found.orphans(&spec), ["away", "gone"]);
+        assert_eq!(
+            found.start(&spec.sources[0]),
+            Ok(Start::Checkpoint("7".into()))
+        );
+        assert_eq!(found.start(&spec.sources[1]), Ok(Start::First));
+    }
+
+    #[test]
+    fn delivery_18_an_output_that_starts_in_mid_stream_is_named_once() {
+        let spec = PipelineSpec {
+            sources: vec![source("acme", &[0, 1, 2]), source("new", &[2])],
+            outputs: vec![output("archive"), output("console"), output("siem")],
+        };
+        let found = found(&["acme"], &[("archive", "100"), ("console", KNOWN)]);
+        assert_eq!(found.in_mid_stream(&spec), [("siem", "acme")]);
+        assert_eq!(found.position("archive").as_deref(), Some("100"));
+        assert_eq!(found.position("console"), None);
+    }
+}

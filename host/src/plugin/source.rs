@@ -1,0 +1,229 @@
+//! A component as a source: readers are instances, and die with the first thing that goes wrong in them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use super::bindings::SourcePlugin;
+use super::instance::{self, Guest, Network};
+use super::{Limits, Plugin, Plugins, convert};
+use crate::gate::{Credential, Gate, Purpose};
+use crate::record::Batch;
+use crate::stage::{CheckReport, Page, Reader, Source, StageError, Start};
+
+/// Where a source's credentials come from. Only the gate sees what they resolve to.
+pub trait Credentials: Send + Sync {
+    /// A number that is another one after what they are read from has changed.
+    fn stamp(&self) -> u64;
+    /// Reads them, or says in a sentence why they can't be read.
+    fn resolve(&self) -> Result<Vec<Credential>, String>;
+}
+
+/// A configured source whose reader is a component.
+pub struct ComponentSource {
+    shared: Arc<Shared>,
+    credentials: Box<dyn Credentials>,
+    /// The stamp of the credentials that the gate has; 0 before the first.
+    applied: AtomicU64,
+    applying: Mutex<()>,
+}
+
+struct Shared {
+    name: Arc<str>,
+    plugins: Arc<Plugins>,
+    plugin: Arc<Plugin>,
+    config: String,
+    gate: Arc<Gate>,
+    limits: Limits,
+}
+
+impl ComponentSource {
+    /// `config` is the plugin's own configuration, as JSON.
+    pub fn new(
+        name: Arc<str>,
+        plugins: Arc<Plugins>,
+        plugin: Arc<Plugin>,
+        config: String,
+        gate: Arc<Gate>,
+        limits: Limits,
+        credentials: Box<dyn Credentials>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            name,
+            plugins,
+            plugin,
+            config,
+            gate,
+            limits,
+        });
+        Self {
+            shared,
+            credentials,
+            applied: AtomicU64::new(0),
+            applying: Mutex::new(()),
+        }
+    }
+
+    /// The gate of this source, for its counters.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
+    /// Gives the gate the credentials as they are now, if they changed.
+    fn apply_credentials(&self) -> Result<(), StageError> {
+        let _one_at_a_time = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        // 0 stands for "never applied", so a stamp of 0 is moved out of its way.
+        let stamp = self.credentials.stamp().max(1);
+        if self.applied.load(Ordering::Acquire) == stamp {
+            return Ok(());
+        }
+        let credentials = self
+            .credentials
+            .resolve()
+            .map_err(StageError::Unauthorized)?;
+        self.shared.gate.set_credentials(credentials);
+        self.applied.store(stamp, Ordering::Release);
+        Ok(())
+    }
+
+    async fn instance(&self, start: Start, purpose: Purpose) -> Result<Instance, StageError> {
+        self.apply_credentials()?;
+        Instance::open(Arc::clone(&self.shared), start, purpose).await
+    }
+}
+
+#[async_trait]
+impl Source for ComponentSource {
+    async fn open(&self, start: Start) -> Result<Box<dyn Reader>, StageError> {
+        Ok(Box::new(self.instance(start, Purpose::Read).await?))
+    }
+
+    async fn check(&self) -> Result<CheckReport, StageError> {
+        self.instance(Start::First, Purpose::Check)
+            .await?
+            .check()
+            .await
+    }
+
+    fn credential_stamp(&self) -> u64 {
+        self.credentials.stamp()
+    }
+}
+
+/// A reader in a store of its own.
+struct Instance {
+    shared: Arc<Shared>,
+    store: Store<Guest>,
+    plugin: SourcePlugin,
+    reader: ResourceAny,
+}
+
+impl Instance {
+    async fn open(shared: Arc<Shared>, start: Start, purpose: Purpose) -> Result<Self, StageError> {
+        let network = Network::Gate(Arc::clone(&shared.gate), purpose);
+        let engine = &shared.plugins.engine;
+        let mut store = instance::store(engine, Arc::clone(&shared.name), network, &shared.limits);
+        let running = shared.plugins.ticker.running();
+        let start = convert::start(start);
+        let opened = instance::call(&mut store, shared.limits.call, async |store| {
+            let plugin = shared.plugin.pre.instantiate_async(&mut *store).await?;
+            let opened = plugin
+                .logweir_pipeline_source()
+                .reader()
+                .call_open(store, &shared.config, &start)
+                .await?;
+            Ok((plugin, opened))
+        });
+        let (plugin, opened) = opened.await.map_err(StageError::Crashed)?;
+        drop(running);
+        let reader = opened.map_err(|error| convert::error(error, &shared.gate))?;
+        Ok(Self {
+            shared,
+            store,
+            plugin,
+            reader,
+        })
+    }
+
+    async fn check(mut self) -> Result<CheckReport, StageError> {
+        let _running = self.shared.plugins.ticker.running();
+        let (plugin, reader) = (&self.plugin, self.reader);
+        let checked = instance::call(&mut self.store, self.shared.limits.call, async |store| {
+            plugin
+                .logweir_pipeline_source()
+                .reader()
+                .call_check(store, reader)
+                .await
+        });
+        match checked.await.map_err(StageError::Crashed)? {
+            Ok(report) => Ok(convert::check_report(report, &self.shared.gate)),
+            Err(error) => Err(convert::error(error, &self.shared.gate)),
+        }
+    }
+}
+
+#[async_trait]
+impl Reader for Instance {
+    async fn read(&mut self) -> Result<Page, StageError> {
+        let _running = self.shared.plugins.ticker.running();
+        let (plugin, reader) = (&self.plugin, self.reader);
+        let read = instance::call(&mut self.store, self.shared.limits.call, async |store| {
+            plugin
+                .logweir_pipeline_source()
+                .reader()
+                .call_read(store, reader)
+                .await
+        });
+        match read.await.map_err(StageError::Crashed)? {
+            Ok(page) => self.check_page(page),
+            Err(error) => Err(convert::error(error, &self.shared.gate)),
+        }
+    }
+}
+
+impl Instance {
+    /// The host never trusts a page (trust rule 16): sizes first, then every span.
+    fn check_page(&self, page: convert::GuestPage) -> Result<Page, StageError> {
+        let limits = &self.shared.limits;
+        let refused_bytes: usize = page.refused.iter().map(|refused| refused.bytes.len()).sum();
+        let bytes = page.batch.body.len() + refused_bytes;
+        let records = page.batch.entries.len() + page.refused.len();
+        let lie = if bytes > limits.batch_bytes {
+            Some(format!(
+                "its page has {bytes} bytes, more than its limit of {}",
+                limits.batch_bytes
+            ))
+        } else if records > limits.batch_records {
+            Some(format!(
+                "its page has {records} records, more than its limit of {}",
+                limits.batch_records
+            ))
+        } else if page.checkpoint.len() > limits.checkpoint {
+            let length = page.checkpoint.len();
+            Some(format!(
+                "its checkpoint has {length} bytes, more than its limit of {}",
+                limits.checkpoint
+            ))
+        } else {
+            None
+        };
+        if let Some(lie) = lie {
+            return Err(StageError::Crashed(lie));
+        }
+        let entries = page.batch.entries.into_iter().map(convert::entry).collect();
+        let batch = Batch::new(Arc::clone(&self.shared.name), page.batch.body, entries).map_err(
+            |error| StageError::Crashed(format!("it returned an impossible page: {error}")),
+        )?;
+        Ok(Page {
+            batch,
+            refused: page.refused.into_iter().map(convert::refused).collect(),
+            checkpoint: page.checkpoint.into(),
+            pace: convert::pace(page.pace),
+            overlap: page.overlap,
+            progress: convert::progress(page.progress),
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The pipeline with real state, real dead letter and real files, between scripted sources and destinations.
+
+#[cfg(test)]
+mod destination;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
+mod outputs;
+#[cfg(test)]
+mod readers;
+#[cfg(test)]
+mod system;
