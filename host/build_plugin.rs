@@ -48,7 +48,7 @@ fn prebuilt(folder: &Path, package: &str) -> Result<PathBuf, String> {
 }
 
 fn compile(package: &str) -> Result<PathBuf, String> {
-    has_target()?;
+    get_target()?;
     let workspace = workspace()?;
     let folder = plugins_folder()?;
     let mut cargo = Command::new(env_path("CARGO")?);
@@ -78,19 +78,34 @@ fn keep(component: &Path) -> Result<PathBuf, String> {
     Ok(kept)
 }
 
-fn has_target() -> Result<(), String> {
+/// Makes sure of the target. The toolchain file asks rustup for it, but a rustup that installs nothing by itself
+/// leaves it out, and a first build that ends here has taken minutes.
+fn get_target() -> Result<(), String> {
+    if has_target()? || added_by_rustup()? {
+        return Ok(());
+    }
+    Err(format!(
+        "plugins need the target {TARGET}; get it with `rustup target add {TARGET}`, or name a folder of plugins \
+         that are built already in LOGWEIR_PLUGINS"
+    ))
+}
+
+fn has_target() -> Result<bool, String> {
     let output = Command::new(env_path("RUSTC")?)
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
         .map_err(|error| error.to_string())?;
     let libraries = String::from_utf8_lossy(&output.stdout);
-    match Path::new(libraries.trim()).is_dir() {
-        true => Ok(()),
-        false => Err(format!(
-            "plugins need the target {TARGET}; get it with `rustup target add {TARGET}`, or name a folder of plugins \
-             that are built already in LOGWEIR_PLUGINS"
-        )),
-    }
+    Ok(Path::new(libraries.trim()).is_dir())
+}
+
+/// Where there is no rustup, somebody else has to do it.
+fn added_by_rustup() -> Result<bool, String> {
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .current_dir(workspace()?)
+        .status();
+    Ok(added.is_ok_and(|status| status.success()) && has_target()?)
 }
 
 fn clean(cargo: &mut Command) {

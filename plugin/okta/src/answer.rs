@@ -115,9 +115,13 @@ pub fn refusal(head: &Head, body: &[u8]) -> Error {
                     .unwrap_or("an address it does not name")
             )
         )),
-        404 | 405 => Error::Permanent(format!("{told}; is this the address of an Okta org?")),
+        404 | 405 if error.is_okta() => {
+            Error::Permanent(format!("{told}; is this the address of an Okta org?"))
+        }
         100..=299 | 407 | 408 | 421 | 425 | 500.. => Error::Transient(told),
-        _ => Error::Permanent(told),
+        _ if error.is_okta() => Error::Permanent(told),
+        // What is in between may think better of it, and a source that stopped does not come back by itself.
+        _ => Error::Transient(format!("{told}; is this the address of an Okta org?")),
     }
 }
 
@@ -202,8 +206,10 @@ mod tests {
         for transient in [204, 302, 307, 407, 408, 500, 501, 502, 503, 504, 599] {
             assert_eq!(kind(transient, b""), 't', "{transient}");
         }
-        for permanent in [402, 404, 405, 410, 414, 418] {
-            assert_eq!(kind(permanent, b""), 'p', "{permanent}");
+        for refused in [402, 404, 405, 410, 414, 418, 451] {
+            let okta = br#"{"errorCode":"E0000007","errorSummary":"Not found"}"#;
+            assert_eq!(kind(refused, okta), 'p', "{refused}");
+            assert_eq!(kind(refused, b"<html>"), 't', "{refused} from in between");
         }
         assert_eq!(kind(405, br#"{"errorCode":"E0000022"}"#), 'u');
         let sent_on = refusal(

@@ -41,6 +41,8 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_BYTE: Duration = Duration::from_secs(20);
+/// Okta gives a query of the log up after 30 s, and what it says then is worth hearing.
+const FIRST_BYTE_OF_LOG: Duration = Duration::from_secs(35);
 
 /// A clock that is off by more makes people look for events in the wrong place.
 const MAX_SKEW: u64 = 300 * SECOND;
@@ -98,11 +100,15 @@ impl<'c> Check<'c> {
             Step::Owner => TOKEN_OWNER.to_owned(),
             Step::Administrators => format!("{ADMINISTRATORS}?limit=1"),
         };
+        let first_byte = match self.next? {
+            Step::Newest | Step::Oldest => FIRST_BYTE_OF_LOG,
+            _ => FIRST_BYTE,
+        };
         let request = query::get(self.config, &path);
         Some(
             request
                 .connect_timeout(CONNECT)
-                .first_byte_timeout(FIRST_BYTE),
+                .first_byte_timeout(first_byte),
         )
     }
 
@@ -113,7 +119,7 @@ impl<'c> Check<'c> {
             (Step::Organization, Ok(answer)) => self.organization(&answer, now),
             (Step::Organization, Err(error)) => self.unreachable(&error),
             (Step::Newest, Ok(answer)) => self.newest(&answer),
-            (Step::Newest, Err(error)) => self.no_log(&error.to_string()),
+            (Step::Newest, Err(error)) => self.no_log(&error.to_string(), no_answer_advice(&error)),
             (Step::Oldest, answer) => self.oldest(&answer.unwrap_or_default()),
             (Step::Owner, answer) => self.owner(&answer.unwrap_or_default()),
             (Step::Administrators, answer) => self.administrators(&answer.unwrap_or_default()),
@@ -188,12 +194,8 @@ impl<'c> Check<'c> {
         }
     }
 
-    fn no_log(&mut self, detail: &str) -> Option<Step> {
-        self.fail(
-            Subject::Permission,
-            detail,
-            "try again; if it stays so, ask Okta's support",
-        );
+    fn no_log(&mut self, detail: &str, advice: &str) -> Option<Step> {
+        self.fail(Subject::Permission, detail, advice);
         Some(Step::Owner)
     }
 
@@ -206,22 +208,39 @@ impl<'c> Check<'c> {
                 self.ok(Subject::Credential, "Okta takes the token");
                 return self.log(answer);
             }
+            // Whoever is in between knows nothing of tokens and filters.
+            _ if !error.is_okta() && head.status != 429 => return self.no_log(&told, IN_BETWEEN),
             400 => {
                 self.ok(Subject::Credential, "Okta takes the token");
-                self.fail(Subject::Query, told, "correct `filter` or `q`");
+                self.fail(Subject::Query, told, self.query_advice());
             }
             403 => {
                 self.ok(Subject::Credential, "Okta takes the token");
                 self.fail(Subject::Permission, told, head.lacking());
             }
             429 => self.spent(head),
-            401 | 405 => {
+            401 => {
                 self.fail(Subject::Credential, told, CREDENTIAL_ADVICE);
                 return None;
             }
-            _ => return self.no_log(&told),
+            // Okta answers a wrong method where it means a wrong token.
+            405 if error.code == "E0000022" => {
+                self.fail(Subject::Credential, told, CREDENTIAL_ADVICE);
+                return None;
+            }
+            _ => return self.no_log(&told, AGAIN),
         }
         Some(Step::Owner)
+    }
+
+    /// Names the settings that Okta may mean; it names none.
+    fn query_advice(&self) -> &'static str {
+        match (&self.config.filter, &self.config.q) {
+            (Some(_), Some(_)) => "correct `filter` or `q`",
+            (Some(_), None) => "correct `filter`",
+            (None, Some(_)) => "correct `q`",
+            (None, None) => AGAIN,
+        }
     }
 
     fn spent(&mut self, head: &Head) {
@@ -235,7 +254,9 @@ impl<'c> Check<'c> {
     fn log(&mut self, answer: &Answer) -> Option<Step> {
         let time = match findings::first_published(answer) {
             Ok(time) => time,
-            Err(fault) => return self.no_log(&format!("the answer is no page: {fault}")),
+            Err(fault) => {
+                return self.no_log(&format!("the answer is no page: {fault}"), IN_BETWEEN);
+            }
         };
         self.ok(Subject::Permission, "the token may read the System Log");
         self.budget(&answer.head);
@@ -289,6 +310,8 @@ impl<'c> Check<'c> {
                     format!("there is no event in the last {RETENTION_DAYS} days"),
                 ),
             }
+        } else {
+            self.ok(Subject::History, "Okta did not tell in time");
         }
         Some(Step::Owner)
     }
@@ -320,6 +343,22 @@ impl<'c> Check<'c> {
             _ => self.ok(Subject::Privilege, "can't be told from here"),
         }
         None
+    }
+}
+
+/// What to do about what should not be.
+const AGAIN: &str = "try again; if it stays so, ask Okta's support";
+/// What to do when something else than Okta answered.
+const IN_BETWEEN: &str = "something between this machine and Okta answered: look at its proxies and firewalls \
+     (`network` in the configuration)";
+
+fn no_answer_advice(error: &HttpError) -> &'static str {
+    match error {
+        HttpError::Timeout(_) => {
+            "Okta takes up to 30 s for a query of the log, longer than that is a failure; a narrow `filter` or `q` takes \
+             longest: try again, or a wider one"
+        }
+        _ => AGAIN,
     }
 }
 

@@ -79,44 +79,73 @@ impl Org {
 
 /// Judges a host name with or without a port, and returns it without.
 fn authority(text: &str) -> Result<&str, String> {
+    judge(text).map_err(|fault| fault.told(text))
+}
+
+/// What is wrong with a host name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Port,
+    Placeholder,
+    UpperCase,
+    NoHost,
+    ComCom,
+    AdminConsole,
+    OktaItself,
+    Incomplete,
+}
+
+impl Fault {
+    /// In words, with what to write instead.
+    fn told(self, text: &str) -> String {
+        let host = text.split(':').next().unwrap_or_default();
+        match self {
+            Self::Port => "has a port that is no number from 1 to 65535".to_owned(),
+            Self::Placeholder => {
+                format!(
+                    "`{text}` stands for the name of your org; write that, like `acme.okta.com`"
+                )
+            }
+            Self::UpperCase => format!("must be in lower case: {}", suggestion(text)),
+            Self::NoHost => format!("`{text}` is no host name; write it like `acme.okta.com`"),
+            Self::ComCom => format!("ends in `.com.com`; write {}", suggestion(text)),
+            Self::AdminConsole => format!(
+                "is the address of the Admin Console; write {}",
+                suggestion(text)
+            ),
+            Self::OktaItself => {
+                format!("is Okta itself; write the name of your org: `acme.{host}`")
+            }
+            Self::Incomplete => {
+                format!("is not complete; write all of it, like `{host}.okta.com`")
+            }
+        }
+    }
+}
+
+fn judge(text: &str) -> Result<&str, Fault> {
     let host = match text.split_once(':') {
         None => text,
         Some((host, port)) if is_port(port) => host,
-        Some(_) => return Err("has a port that is no number from 1 to 65535".to_owned()),
+        Some(_) => return Err(Fault::Port),
     };
-    if is_placeholder(text) {
-        return Err(format!(
-            "`{text}` stands for the name of your org; write that, like `acme.okta.com`"
-        ));
-    }
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(format!("must be in lower case: {}", suggestion(text)));
-    }
-    if !is_host(host) {
-        return Err(format!(
-            "`{text}` is no host name; write it like `acme.okta.com`"
-        ));
-    }
-    if host.ends_with(".com.com") {
-        return Err(format!("ends in `.com.com`; write {}", suggestion(text)));
-    }
-    if is_admin_console(host) {
-        return Err(format!(
-            "is the address of the Admin Console; write {}",
-            suggestion(text)
-        ));
-    }
-    if OKTA_DOMAINS.contains(&host) {
-        return Err(format!(
-            "is Okta itself; write the name of your org: `acme.{host}`"
-        ));
-    }
-    if !host.contains('.') && host != "localhost" {
-        return Err(format!(
-            "is not complete; write all of it, like `{host}.okta.com`"
-        ));
-    }
-    Ok(host)
+    let faults = [
+        (is_placeholder(text), Fault::Placeholder),
+        (
+            text.bytes().any(|byte| byte.is_ascii_uppercase()),
+            Fault::UpperCase,
+        ),
+        (!is_host(host), Fault::NoHost),
+        (host.ends_with(".com.com"), Fault::ComCom),
+        (is_admin_console(host), Fault::AdminConsole),
+        (OKTA_DOMAINS.contains(&host), Fault::OktaItself),
+        (
+            !host.contains('.') && host != "localhost",
+            Fault::Incomplete,
+        ),
+    ];
+    let found = faults.into_iter().find(|(is_there, _)| *is_there);
+    found.map_or(Ok(host), |(_, fault)| Err(fault))
 }
 
 /// `acme-admin.okta.com`. In a domain of one's own, `-admin` may be anything.
@@ -156,7 +185,10 @@ fn suggestion(text: &str) -> String {
     let rest = lower
         .split_once("://")
         .map_or(lower.as_str(), |(_, rest)| rest);
-    let host = rest.split(['/', '?', '#', '@']).next().unwrap_or_default();
+    let place = rest.split(['/', '?', '#', '@']).next().unwrap_or_default();
+    let (host, port) = place
+        .find(':')
+        .map_or((place, ""), |colon| place.split_at(colon));
     let mut meant = host.trim_end_matches('.').to_owned();
     while let Some(shorter) = meant
         .strip_suffix(".com")
@@ -167,7 +199,8 @@ fn suggestion(text: &str) -> String {
     if let Some((org, domain)) = meant.split_once('.').filter(|_| is_admin_console(&meant)) {
         meant = format!("{}.{domain}", org.trim_end_matches("-admin"));
     }
-    match authority(&meant) {
+    meant.push_str(port);
+    match judge(&meant) {
         Ok(_) => format!("`{meant}`"),
         Err(_) => "`acme.okta.com`".to_owned(),
     }
@@ -213,6 +246,11 @@ mod tests {
             ("acme-admin.okta.com", "`acme.okta.com`"),
             ("acme-admin.okta-emea.com", "`acme.okta-emea.com`"),
             ("acme.okta.com.com", "`acme.okta.com`"),
+            ("acme-admin.okta.com:443", "`acme.okta.com:443`"),
+            ("https://acme-admin.okta.com:443/", "`acme.okta.com:443`"),
+            ("acme.okta.com.com:443", "`acme.okta.com:443`"),
+            ("Acme-Admin.okta.com:8443", "`acme.okta.com:8443`"),
+            ("acme-admin.okta.com:0", "port"),
             ("ACME.okta.com", "`acme.okta.com`"),
             ("{yourOktaDomain}", "stands for the name of your org"),
             ("yourorg.okta.com", "stands for the name of your org"),
@@ -252,6 +290,7 @@ mod tests {
             ("acme.okta.com", "no scheme"),
             ("ftp://acme.okta.com", "https"),
             ("https://acme-admin.okta.com", "Admin Console"),
+            ("https://acme-admin.okta.com:8443", "`acme.okta.com:8443`"),
         ];
         for (url, says) in refused {
             let message = Org::from_url(url).unwrap_err();
