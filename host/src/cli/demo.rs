@@ -69,8 +69,8 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
         live_per_sec: args.live_per_sec,
         ..OrgConfig::default()
     });
-    let report = super::block_on(follow(folder.path(), org, args, screen))?;
-    farewell(&report, folder.path())?;
+    let report = super::block_on(follow(folder.path(), org.clone(), args, screen))?;
+    farewell(&report, folder.path(), &org);
     Ok(if report.failed {
         ExitCode::FAILURE
     } else {
@@ -236,13 +236,31 @@ impl Past {
     }
 }
 
-fn farewell(report: &logweir::pipeline::Report, folder: &Path) -> anyhow::Result<()> {
+/// Says what became of it, after looking.
+fn farewell(report: &logweir::pipeline::Report, folder: &Path, org: &Org) {
     let file = std::fs::read(folder.join("demo.ndjson")).unwrap_or_default();
     let lines = memchr::memchr_iter(b'\n', &file).count();
     let read: u64 = report.sources.iter().map(|source| source.read).sum();
+    let verdict = if is_beginning_of(&file, org) && lines as u64 == read {
+        "each event once, byte for byte as the organisation has it"
+    } else {
+        "which is not what the organisation has: please report this"
+    };
     super::tell(&format!(
-        "\n{read} events were read, and the file has {lines} lines: each event once, byte for byte.\n\n\
+        "\n{read} events were read, and the file has {lines} lines: {verdict}.\n\n\
          Next, with your own organisation:\n  logweir connect okta --domain YOUR-ORG.okta.com\n  logweir run"
     ));
-    Ok(())
+}
+
+/// Whether the file holds what the org persisted, in its order, up to some event.
+fn is_beginning_of(mut file: &[u8], org: &Org) -> bool {
+    for block in org.ndjson() {
+        let length = block.len().min(file.len());
+        let (here, behind) = file.split_at(length);
+        if !block.starts_with(here) {
+            return false;
+        }
+        file = behind;
+    }
+    file.is_empty()
 }

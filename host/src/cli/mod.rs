@@ -174,7 +174,8 @@ fn start_log(common: &Common, plan: &Plan, screen: &Screen) -> anyhow::Result<()
         config::LogFormat::Json => LogFormat::Json,
     };
     let planned = match plan.log.level {
-        config::LogLevel::Error | config::LogLevel::Warn => LogLevel::Warn,
+        config::LogLevel::Error => LogLevel::Error,
+        config::LogLevel::Warn => LogLevel::Warn,
         config::LogLevel::Info => LogLevel::Info,
         config::LogLevel::Debug => LogLevel::Debug,
         config::LogLevel::Trace => LogLevel::Trace,
@@ -295,8 +296,12 @@ fn tell(text: &str) {
 
 /// Runs asynchronous work to its end.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(work)
+        .build()?;
+    let done = runtime.block_on(work);
+    // A thread may be stuck in a write that never ends (a pipe that nobody reads, a file system that hangs), and waiting
+    // for it would outlast every signal. What it was to write is not settled, and is written again next time.
+    runtime.shutdown_background();
+    done
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use logweir::gate::Gate;
 use logweir::pipeline::{Phase, SourceStatus, Status};
+use logweir::telemetry::escape;
 use tokio::sync::watch;
 
 /// How often bars are drawn.
@@ -124,7 +125,39 @@ struct Row {
     bar: Option<ProgressBar>,
     last: Option<(Instant, u64)>,
     began: Instant,
+    past: Option<Past>,
     shown: String,
+}
+
+/// The first read, as far as it was seen: a run may begin in the midst of one.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    began: Instant,
+    share_then: f64,
+    share: f64,
+}
+
+impl Past {
+    fn seen(before: Option<Self>, share: f64) -> Self {
+        match before {
+            Some(past) => Self { share, ..past },
+            None => Self {
+                began: Instant::now(),
+                share_then: share,
+                share,
+            },
+        }
+    }
+
+    /// How long the rest takes, if it goes on as it went so far.
+    fn to_go(self, passed: Duration) -> Option<Duration> {
+        let (done, left) = (self.share - self.share_then, 1.0 - self.share);
+        if done < 0.005 || passed < Duration::from_secs(1) {
+            return None;
+        }
+        let seconds = passed.as_secs_f64() * left / done;
+        Some(Duration::from_secs_f64(seconds.clamp(0.0, 1e7)))
+    }
 }
 
 impl Row {
@@ -146,17 +179,20 @@ impl Row {
             bar,
             last: None,
             began: Instant::now(),
+            past: None,
             shown: String::new(),
         }
     }
 
     fn show(&mut self, status: &SourceStatus) {
         let rate = self.rate(status.records);
-        let share = share(&status.phase);
-        let text = self.describe(status, rate, share);
+        if let Some(share) = share(&status.phase) {
+            self.past = Some(Past::seen(self.past, share));
+        }
+        let text = self.describe(status, rate);
         match &self.bar {
             Some(bar) => {
-                bar.set_position(share.map_or(1_000, |share| (share * 1_000.0) as u64));
+                bar.set_position((self.filled(&status.phase) * 1_000.0) as u64);
                 bar.set_message(text);
             }
             // A source that does nothing new says so once.
@@ -176,12 +212,22 @@ impl Row {
         records.saturating_sub(before.1) as f64 / seconds
     }
 
-    fn describe(&self, status: &SourceStatus, rate: f64, share: Option<f64>) -> String {
+    /// How much of the bar is filled. Who waits or fails is as far as before.
+    fn filled(&self, phase: &Phase) -> f64 {
+        match (phase, self.past) {
+            (Phase::Live | Phase::Finished, _) => 1.0,
+            (_, past) => past.map_or(0.0, |past| past.share),
+        }
+    }
+
+    /// Says words of others too, which must not move a terminal's cursor.
+    fn describe(&self, status: &SourceStatus, rate: f64) -> String {
         let records = status.records;
         let phase = match &status.phase {
             Phase::Starting => "starting".to_owned(),
-            Phase::Backfill { .. } => match share {
-                Some(share) => format!("{:.0} % of the past, {}", share * 100.0, self.to_go(share)),
+            Phase::Backfill { first: None, .. } => "catching up".to_owned(),
+            Phase::Backfill { .. } => match self.past {
+                Some(past) => format!("{:.0} % of the past, {}", past.share * 100.0, to_go(past)),
                 None => "reading the past".to_owned(),
             },
             Phase::Live => "up to date".to_owned(),
@@ -190,19 +236,8 @@ impl Row {
             Phase::Stopped { why } => format!("stopped: {why}"),
             Phase::Finished => "finished".to_owned(),
         };
-        format!("{phase} · {records} events · {rate:.0}/s{}", self.budget())
-    }
-
-    fn to_go(&self, share: f64) -> String {
-        let passed = self.began.elapsed().as_secs_f64();
-        if share < 0.005 || passed < 1.0 {
-            return "time to go unknown".to_owned();
-        }
-        let left = Duration::from_secs_f64((passed / share - passed).clamp(0.0, 1e7));
-        match left.as_secs() {
-            seconds @ 0..=99 => format!("{seconds} s to go"),
-            seconds => format!("{} min to go", seconds.div_ceil(60)),
-        }
+        let text = format!("{phase} · {records} events · {rate:.0}/s{}", self.budget());
+        escape::line(&text).into_owned()
     }
 
     /// What the API still allows, of the need that is nearest to its end.
@@ -216,6 +251,14 @@ impl Row {
         least
             .map(|budget| format!(" · {} requests left", budget.remaining))
             .unwrap_or_default()
+    }
+}
+
+fn to_go(past: Past) -> String {
+    match past.to_go(past.began.elapsed()).map(|left| left.as_secs()) {
+        None => "time to go unknown".to_owned(),
+        Some(seconds @ 0..=99) => format!("{seconds} s to go"),
+        Some(seconds) => format!("{} min to go", seconds.div_ceil(60)),
     }
 }
 
@@ -249,5 +292,67 @@ mod tests {
         assert_eq!(share(&backfill(Some(150))), Some(0.25));
         assert_eq!(share(&backfill(Some(u64::MAX))), Some(1.0));
         assert_eq!(share(&Phase::Live), None);
+    }
+
+    #[test]
+    fn time_to_go_counts_from_where_this_run_began() {
+        let past = |share| Past {
+            began: Instant::now(),
+            share_then: 0.5,
+            share,
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(past(0.6).to_go(seconds(10)), Some(seconds(40)));
+        assert_eq!(past(1.0).to_go(seconds(10)), Some(seconds(0)));
+        assert_eq!(past(0.5).to_go(seconds(10)), None);
+        let seen = Past::seen(Some(past(0.6)), 0.7);
+        assert_eq!((seen.share_then, seen.share), (0.5, 0.7));
+    }
+
+    fn row() -> Row {
+        let gate = Gate::new(
+            logweir::gate::GateConfig {
+                source: "acme".into(),
+                grants: Vec::new(),
+                credentials: Vec::new(),
+                network: logweir::gate::NetworkPolicy::default(),
+                limits: logweir::gate::GateLimits::default(),
+            },
+            &logweir::gate::Clients::default(),
+        );
+        let source = Watched {
+            name: "acme".into(),
+            gate: gate.unwrap(),
+        };
+        Row::new(source, &Screen::Lines)
+    }
+
+    #[test]
+    fn trust_20_what_a_peer_says_moves_no_cursor_on_the_progress_screen() {
+        let status = SourceStatus {
+            phase: Phase::Waiting {
+                until: None,
+                reason: "\u{1b}]52;c;eA==\u{7}\u{1b}[2J\u{9b}2J".to_owned(),
+            },
+            ..SourceStatus::default()
+        };
+        let text = row().describe(&status, 0.0);
+        assert!(
+            text.starts_with("waiting: ") && !text.chars().any(char::is_control),
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn who_waits_is_as_far_as_before() {
+        let mut row = row();
+        assert_eq!(row.filled(&Phase::Starting), 0.0);
+        row.past = Some(Past::seen(None, 0.25));
+        let waiting = Phase::Waiting {
+            until: None,
+            reason: String::new(),
+        };
+        assert_eq!(row.filled(&waiting), 0.25);
+        assert_eq!(row.filled(&Phase::Live), 1.0);
     }
 }

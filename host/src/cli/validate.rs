@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use logweir::config::{ConfigErrors, Loaded, PluginRef};
-use logweir::host::HostError;
+use logweir::host::{Assembly, HostError};
 
 use super::{Common, Page};
 
@@ -41,7 +41,9 @@ pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn ask_plugins(loaded: &Loaded) -> anyhow::Result<()> {
-    let mut assembly = super::assembly(&loaded.plan.state)?;
+    // A state folder of somebody else's, or a damaged one, says nothing about the configuration.
+    let assembly = super::assembly(&loaded.plan.state);
+    let mut assembly = assembly.or_else(|_| anyhow::Ok(Assembly::uncached()?))?;
     let mut issues = Vec::new();
     for source in &loaded.plan.sources {
         if matches!(source.plugin, PluginRef::Builtin(_)) {

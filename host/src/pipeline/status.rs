@@ -44,7 +44,7 @@ pub enum Phase {
     Starting,
     /// It reads what is past.
     Backfill {
-        /// Time of the earliest record that this first read began at.
+        /// Time of the earliest record that this first read began at; none when it had been up to date and fell behind.
         first: Option<u64>,
         /// Time of the newest record read.
         reached: Option<u64>,
@@ -193,7 +193,13 @@ impl SourceGauge {
                 until: None,
                 reason: reason.clone(),
             },
-            None if slow.caught_up => Phase::Live,
+            None if progress.caught_up => Phase::Live,
+            // Behind again, by as much as nobody can tell.
+            None if slow.caught_up => Phase::Backfill {
+                first: None,
+                reached: progress.reached,
+                until: None,
+            },
             None => Phase::Backfill {
                 first: progress.first,
                 reached: progress.reached,
@@ -369,6 +375,27 @@ mod tests {
         let restarts = gauge.snapshot().restarts;
         assert_eq!(restarts.len(), REASONS_MAX + 1);
         assert_eq!(restarts.values().sum::<u64>(), 1000);
+    }
+
+    #[test]
+    fn who_is_behind_again_is_not_up_to_date() {
+        let gauge = SourceGauge::new("acme".into());
+        let page = |caught_up| Progress {
+            caught_up,
+            first: Some(1),
+            ..Progress::default()
+        };
+        gauge.progress(&page(true));
+        assert_eq!(gauge.snapshot().phase, Phase::Live);
+        gauge.progress(&page(false));
+        let behind = Phase::Backfill {
+            first: None,
+            reached: None,
+            until: None,
+        };
+        assert_eq!(gauge.snapshot().phase, behind);
+        gauge.progress(&page(true));
+        assert_eq!(gauge.snapshot().phase, Phase::Live);
     }
 
     #[test]

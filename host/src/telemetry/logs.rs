@@ -26,6 +26,8 @@ pub enum LogFormat {
 /// What is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LogLevel {
+    /// What failed.
+    Error,
     /// What needs attention.
     Warn,
     /// What happens.
@@ -43,13 +45,15 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let level = match level {
+        LogLevel::Error => "error",
         LogLevel::Warn => "warn",
         LogLevel::Info => "info",
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
     // Only our own crates follow the level; there is no way to turn the others up.
-    let filter = EnvFilter::new(format!("warn,logweir={level}"));
+    let others = if level == "error" { "error" } else { "warn" };
+    let filter = EnvFilter::new(format!("{others},logweir={level}"));
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => {

@@ -66,9 +66,9 @@ pub(crate) struct Args {
 
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
-    // `limit=500` is a number, `domain=acme.okta.com` a text.
+    // `limit=500` is a number, `domain=acme.okta.com` a text, and `q="404"` a text that looks like a number.
     let value = match serde_json::from_str(value) {
-        Ok(number @ (Value::Number(_) | Value::Bool(_))) => number,
+        Ok(scalar @ (Value::Number(_) | Value::Bool(_) | Value::String(_))) => scalar,
         _ => Value::String(value.to_owned()),
     };
     Ok((key.to_owned(), value))
