@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("state", &[]),
     ("gate", &["http"]),
+    ("control", &["state"]),
     ("plugin", &["stage", "gate"]),
     ("output", &["stage", "http"]),
     ("pipeline", &["stage", "state"]),

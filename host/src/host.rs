@@ -1,17 +1,20 @@
 //! Puts the house together: a plan becomes plugins, gates, sources and outputs, and these a running pipeline. This is
 //! the library's door.
 
+mod credentials;
+mod expectations;
 mod memory;
+mod observer;
 mod parts;
 mod run;
 mod secrets;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Plan, PluginRef, SourcePlan};
-use crate::gate::{CredentialKind, Gate, GateConfig, Grant, GrantError, Granting};
+use crate::gate::{Budgets, Gate, GateConfig, Grant, GrantError, Granting};
 use crate::http::Clients;
 use crate::plugin::{BUILTIN, Cache, ComponentSource, Plugin, PluginError, Plugins, builtin};
 use crate::stage::ConfigIssue;
@@ -19,6 +22,7 @@ use crate::state::{Owner, State, StateError};
 use memory::StateMemory;
 use secrets::Secrets;
 
+pub use observer::Observer;
 pub use run::Routed;
 
 /// Everything a plan names, loaded and connected, and not yet running.
@@ -100,7 +104,16 @@ pub enum HostError {
 pub struct Assembly {
     plugins: Arc<Plugins>,
     clients: Clients,
-    loaded: HashMap<String, Arc<Plugin>>,
+    budgets: Arc<Budgets>,
+    /// By where they came from: a file may have the name of a built-in plugin.
+    loaded: HashMap<Origin, Arc<Plugin>>,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Origin {
+    Builtin(String),
+    File(PathBuf),
 }
 
 impl Assembly {
@@ -121,22 +134,29 @@ impl Assembly {
         Ok(Self {
             plugins: Arc::new(plugins),
             clients: Clients::default(),
+            budgets: Arc::default(),
             loaded: HashMap::new(),
         })
     }
 
-    /// Loads a built-in plugin or a file, once.
+    /// Loads a built-in plugin or a file, once. What a reference pins holds whoever loaded the file first.
     pub async fn plugin(&mut self, reference: &PluginRef) -> Result<Arc<Plugin>, String> {
-        let label = match reference {
-            PluginRef::Builtin(name) => name.clone(),
-            PluginRef::File { path, .. } => path.display().to_string(),
+        let (origin, label) = match reference {
+            PluginRef::Builtin(name) => (Origin::Builtin(name.clone()), name.clone()),
+            PluginRef::File { path, .. } => {
+                (Origin::File(path.clone()), path.display().to_string())
+            }
         };
-        if let Some(plugin) = self.loaded.get(&label) {
+        let unusable = |error: PluginError| format!("{label} can't be used: {error}");
+        if let Some(plugin) = self.loaded.get(&origin) {
+            if let PluginRef::File { sha256, .. } = reference {
+                plugin.check_pin(*sha256).map_err(unusable)?;
+            }
             return Ok(Arc::clone(plugin));
         }
         let (bytes, pinned) = read(reference)?;
         let plugin = self.plugins.load(&label, bytes, pinned).await;
-        let plugin = plugin.map_err(|error| format!("{label} can't be used: {error}"))?;
+        let plugin = plugin.map_err(unusable)?;
         if let Some(time) = plugin.compile_time() {
             tracing::info!(
                 plugin = label,
@@ -144,7 +164,7 @@ impl Assembly {
                 "compiled the plugin"
             );
         }
-        self.loaded.insert(label, Arc::clone(&plugin));
+        self.loaded.insert(origin, Arc::clone(&plugin));
         Ok(plugin)
     }
 
@@ -197,11 +217,13 @@ impl Assembly {
             .into_iter()
             .map(|objection| issue(Section::Config, &objection.key, objection.message))
             .collect();
-        issues.extend(
-            unknown_credentials(plan, &description.credentials)
-                .into_iter()
-                .map(|(kind, message)| issue(Section::Credentials, &format!("/{kind}"), message)),
-        );
+        let kinds = &description.credentials;
+        let mut about = |(kind, message): (String, String)| {
+            issues.push(issue(Section::Credentials, &format!("/{kind}"), message));
+        };
+        credentials::wrong(plan, kinds)
+            .into_iter()
+            .for_each(&mut about);
         let granting = match &plan.plugin {
             PluginRef::Builtin(_) => Granting::BuiltIn,
             PluginRef::File { .. } => Granting::Listed(&plan.grants),
@@ -215,10 +237,12 @@ impl Assembly {
                 Vec::new()
             }
         };
-        issues.extend(
-            missing_credential(plan, &grants)
-                .map(|message| issue(Section::Credentials, "", message)),
-        );
+        if let Some(message) = credentials::missing(plan, &grants, kinds) {
+            issues.push(issue(Section::Credentials, "", message));
+        }
+        if let Some((kind, message)) = credentials::unused(plan, &grants) {
+            issues.push(issue(Section::Credentials, &format!("/{kind}"), message));
+        }
         if issues.is_empty() {
             Ok((plugin, grants))
         } else {
@@ -243,12 +267,14 @@ impl Assembly {
                 credentials: Vec::new(),
                 network: plan.network.clone(),
                 limits: parts::gate_limits(&plan.limits),
+                share: plan.share,
+                budgets: Arc::clone(&self.budgets),
             },
             &self.clients,
         );
         let gate = gate.map_err(|error| error.to_string())?;
         let secrets = Secrets {
-            references: plan.credentials.clone(),
+            plans: plan.credentials.clone(),
             kinds: plugin.description().credentials.clone(),
         };
         let source = ComponentSource::new(
@@ -311,41 +337,6 @@ fn read(reference: &PluginRef) -> Result<PluginBytes, String> {
 
 fn read_file(path: &Path) -> std::io::Result<Arc<[u8]>> {
     Ok(std::fs::read(path)?.into())
-}
-
-fn unknown_credentials(plan: &SourcePlan, kinds: &[CredentialKind]) -> Vec<(String, String)> {
-    let known: Vec<_> = kinds.iter().map(|kind| kind.name.as_str()).collect();
-    let unknown = plan
-        .credentials
-        .iter()
-        .filter(|(kind, _)| !known.contains(&kind.as_str()));
-    unknown
-        .map(|(kind, _)| {
-            let understood = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
-            };
-            (
-                kind.clone(),
-                format!(
-                    "the plugin does not understand this credential; it understands {understood}"
-                ),
-            )
-        })
-        .collect()
-}
-
-/// A need that is signed with a credential that is not there would only fail later.
-fn missing_credential(plan: &SourcePlan, grants: &[Grant]) -> Option<String> {
-    let given = |kind: &str| plan.credentials.iter().any(|(given, _)| given == kind);
-    let missing = grants
-        .iter()
-        .filter_map(Grant::credential)
-        .find(|kind| !given(kind))?;
-    Some(format!(
-        "the credential `{missing}` is missing: add `credentials: {{ {missing}: ${{file:…}} }}`"
-    ))
 }
 
 fn grant_issue(plan: &SourcePlan, error: &GrantError) -> SourceIssue {

@@ -10,10 +10,12 @@
 //! - [`pipeline`]: source, queue, delivery, acks: what makes "once" true.
 //! - [`output`]: the destinations.
 //! - [`state`]: what survives a restart.
+//! - [`control`]: how other programs talk to a running host.
 //! - [`config`]: from what was typed to what it means.
 //! - [`host`]: puts all of these together; the library's door.
 
 pub mod config;
+pub mod control;
 pub mod gate;
 pub mod host;
 pub mod http;

@@ -1,17 +1,27 @@
 //! Where a secret is, and the secret itself for as long as somebody needs it.
 //!
-//! A configuration says where a secret is: `${env:NAME}` or `${file:PATH}`, as the whole value. It is looked up after
-//! the configuration was read, so that what it holds can never become structure, and only where a secret is expected.
-//! A secret written down as such works too, with a warning. No form of it is ever shown by `Debug` or in an error.
+//! A configuration says where a secret is: `${env:NAME}`, `${file:PATH}` or `${exec:COMMAND ARGUMENT…}`, as the whole
+//! value. It is looked up after the configuration was read, so that what it holds can never become structure, and only
+//! where a secret is expected. A secret written down as such works too, with a warning. No form of it is ever shown by
+//! `Debug` or in an error.
+//!
+//! A command is cut at white space and run without a shell: there is nothing to quote and nothing that is expanded. Its
+//! standard output is the secret. Only the main file may name one; a file of `logweir.d`, which somebody else may have
+//! put there, names secret files below that folder alone (trust rule 18).
+
+mod error;
+mod exec;
 
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+
+pub use error::{SecretError, SecretFault, SecretRefError};
 
 /// More than any token or password has; whatever is longer is the wrong file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -23,91 +33,38 @@ pub enum SecretRef {
     Env(String),
     /// In a file.
     File(PathBuf),
+    /// In a file that must not be outside of a folder, whatever links lead there.
+    FileBelow {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
+    /// What a command prints.
+    Exec {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// The folder it is run in, where a relative path to it starts.
+        folder: PathBuf,
+    },
     /// Written down right here.
     Literal(SecretString),
 }
 
-/// Why a text does not say where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretRefError {
-    /// Nothing was written.
-    #[error("a secret is missing; write `${{env:NAME}}` or `${{file:PATH}}`")]
-    Empty,
-    /// A reference with something around it.
-    #[error("a reference must be the whole value: nothing before `${{` or after `}}`")]
-    NotWhole,
-    /// A reference without a scheme.
-    #[error("a reference says where to look: write `${{env:NAME}}` or `${{file:PATH}}`")]
-    NoScheme,
-    /// A scheme that is none of ours.
-    #[error("there are no `{0}` references; write `${{env:NAME}}` or `${{file:PATH}}`")]
-    UnknownScheme(String),
-    /// A command to be run.
-    #[error("`${{exec:…}}` is not supported yet; write `${{env:NAME}}` or `${{file:PATH}}`")]
-    Exec,
-    /// Not a name that an environment variable can have.
-    #[error(
-        "the name of an environment variable is letters, digits and `_`, and does not begin with a digit"
-    )]
-    VariableName,
-    /// No path.
-    #[error("`${{file:}}` names no file")]
-    NoPath,
-}
-
-/// Why there is no secret where one should be.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The variable does not exist.
-    #[error("the environment variable {0} is not set")]
-    NotSet(String),
-    /// The file can't be read.
-    #[error("can't read the secret file {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The path is a folder, a pipe or a device.
-    #[error("{} is not a regular file", .0.display())]
-    NotAFile(PathBuf),
-    /// What was found can't be a secret.
-    #[error("the secret in {place} {fault}")]
-    Unusable {
-        /// Where it was looked up.
-        place: String,
-        /// What is wrong with it.
-        fault: SecretFault,
-    },
-}
-
-/// What is wrong with a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SecretFault {
-    /// Nothing, or nothing but a line break.
-    #[error("is empty")]
-    Empty,
-    /// More than one line, or only part of one was meant.
-    #[error(
-        "has a line break in it; a single line is expected, and one line break at its end is ignored"
-    )]
-    LineBreak,
-    /// Something invisible that no header and no form takes.
-    #[error("has a control character in it")]
-    Control,
-    /// A space, tab or byte order mark that nobody meant.
-    #[error("begins or ends with a blank or a byte order mark")]
-    Blank,
-    /// Not text.
-    #[error("is not UTF-8 text")]
-    NotText,
-    /// The wrong file.
-    #[error("is longer than 64 KiB")]
-    TooLong,
-}
-
 impl SecretRef {
+    /// Reads a reference of an included file: it may name files below `folder` alone, and no commands.
+    pub fn parse_included(text: &str, base: &Path, folder: &Path) -> Result<Self, SecretRefError> {
+        match Self::parse(text, base)? {
+            Self::Exec { .. } => Err(SecretRefError::IncludedExec),
+            Self::File(path) if !is_below(&path, folder) => Err(SecretRefError::Outside),
+            Self::File(path) => Ok(Self::FileBelow {
+                folder: folder.to_owned(),
+                path,
+            }),
+            other => Ok(other),
+        }
+    }
+
     /// Reads a reference. Relative paths start from `base`. Text that is no reference is the secret itself.
     pub fn parse(text: &str, base: &Path) -> Result<Self, SecretRefError> {
         if text.is_empty() {
@@ -127,19 +84,49 @@ impl SecretRef {
             "env" => Err(SecretRefError::VariableName),
             "file" if place.is_empty() => Err(SecretRefError::NoPath),
             "file" => Ok(Self::File(base.join(place))),
-            "exec" => Err(SecretRefError::Exec),
+            "exec" => {
+                let argv: Vec<_> = place.split_whitespace().map(str::to_owned).collect();
+                match argv.is_empty() {
+                    true => Err(SecretRefError::NoCommand),
+                    false => Ok(Self::Exec {
+                        argv,
+                        folder: base.to_owned(),
+                    }),
+                }
+            }
             other => Err(SecretRefError::UnknownScheme(other.to_owned())),
         }
     }
 
-    /// Looks the secret up. One line break at its end is not part of it.
+    /// Looks the secret up. One line break at its end is not part of it. This reads files and runs commands, so it
+    /// takes time.
     pub fn resolve(&self) -> Result<SecretString, SecretError> {
+        self.resolved(usable)
+    }
+
+    /// Looks up a secret that may have many lines, such as a key.
+    pub fn resolve_document(&self) -> Result<SecretString, SecretError> {
+        self.resolved(|text| match text.expose_secret().trim().is_empty() {
+            true => Err(SecretFault::Empty),
+            false => Ok(text.clone()),
+        })
+    }
+
+    fn resolved(
+        &self,
+        usable: impl Fn(&SecretString) -> Result<SecretString, SecretFault>,
+    ) -> Result<SecretString, SecretError> {
         let found = match self {
             Self::Env(name) => std::env::var_os(name)
                 .ok_or_else(|| SecretError::NotSet(name.clone()))?
                 .into_string()
                 .map_err(|_| SecretFault::NotText),
             Self::File(path) => read_file(path)?,
+            Self::FileBelow { folder, path } => {
+                check_below(path, folder)?;
+                read_file(path)?
+            }
+            Self::Exec { argv, folder } => as_text(exec::run(argv, folder)?),
             Self::Literal(secret) => Ok(secret.expose_secret().to_owned()),
         };
         found
@@ -151,29 +138,36 @@ impl SecretRef {
             })
     }
 
+    /// The file that the secret is in, if it is in one.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::FileBelow { path, .. } => Some(path),
+            Self::Env(_) | Self::Exec { .. } | Self::Literal(_) => None,
+        }
+    }
+
     /// A number that is another one after the secret may have changed. It never reads the secret. An environment
-    /// variable can't change under a running process, so its number is always the same.
+    /// variable can't change under a running process, so its number is always the same; what a command would print now
+    /// is not known without running it, so its number is the same too.
     pub fn stamp(&self) -> u64 {
-        let Self::File(path) = self else { return 0 };
+        let Some(path) = self.file() else { return 0 };
         std::fs::metadata(path).map_or(1, |metadata| stamp_of(&metadata))
     }
 
     /// What a person should know about where this secret is kept, if anything.
     pub fn warning(&self) -> Option<String> {
-        match self {
-            Self::Env(_) => None,
-            Self::Literal(_) => Some(
+        if let Self::Literal(_) = self {
+            return Some(
                 "this secret is written down in the configuration; `${file:PATH}` or `${env:NAME}` keep it apart"
                     .to_owned(),
-            ),
-            Self::File(path) => {
-                let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
-                let path = path.display();
-                (mode & 0o077 != 0).then(|| {
-                    format!("others may read the secret file {path} (mode {mode:04o}); `chmod 600 {path}` keeps it private")
-                })
-            }
+            );
         }
+        let path = self.file()?;
+        let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+        let path = path.display();
+        (mode & 0o077 != 0).then(|| {
+            format!("others may read the secret file {path} (mode {mode:04o}); `chmod 600 {path}` keeps it private")
+        })
     }
 }
 
@@ -182,7 +176,13 @@ impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "the environment variable {name}"),
-            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::File(path) | Self::FileBelow { path, .. } => {
+                write!(f, "the file {}", path.display())
+            }
+            Self::Exec { argv, .. } => {
+                let program = argv.first().map_or("", String::as_str);
+                write!(f, "what the command {program:?} printed")
+            }
             Self::Literal(_) => f.write_str("the configuration"),
         }
     }
@@ -192,7 +192,11 @@ impl fmt::Debug for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => f.debug_tuple("Env").field(name).finish(),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::File(path) | Self::FileBelow { path, .. } => {
+                f.debug_tuple("File").field(path).finish()
+            }
+            // Somebody may have put a secret among the arguments.
+            Self::Exec { argv, .. } => f.debug_tuple("Exec").field(&argv.first()).finish(),
             Self::Literal(_) => f.write_str("Literal(***)"),
         }
     }
@@ -203,6 +207,20 @@ impl PartialEq for SecretRef {
         match (self, other) {
             (Self::Env(one), Self::Env(two)) => one == two,
             (Self::File(one), Self::File(two)) => one == two,
+            (
+                Self::FileBelow { folder, path },
+                Self::FileBelow {
+                    folder: other_folder,
+                    path: other_path,
+                },
+            ) => folder == other_folder && path == other_path,
+            (
+                Self::Exec { argv, folder },
+                Self::Exec {
+                    argv: other_argv,
+                    folder: other_folder,
+                },
+            ) => argv == other_argv && folder == other_folder,
             (Self::Literal(one), Self::Literal(two)) => one.expose_secret() == two.expose_secret(),
             _ => false,
         }
@@ -218,6 +236,32 @@ fn is_variable_name(name: &str) -> bool {
         && name.bytes().all(word)
 }
 
+/// By the words of the paths alone: neither has to be there.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let climbs = path
+        .components()
+        .any(|component| matches!(component, Component::ParentDir));
+    !climbs && path.starts_with(folder) && path != folder
+}
+
+/// By what the paths lead to.
+fn check_below(path: &Path, folder: &Path) -> Result<(), SecretError> {
+    let real = |path: &Path| {
+        path.canonicalize()
+            .map_err(|source| SecretError::Unreadable {
+                path: path.to_owned(),
+                source,
+            })
+    };
+    match real(path)?.starts_with(real(folder)?) {
+        true => Ok(()),
+        false => Err(SecretError::Outside {
+            path: path.to_owned(),
+            folder: folder.to_owned(),
+        }),
+    }
+}
+
 fn read_file(path: &Path) -> Result<Result<String, SecretFault>, SecretError> {
     let unreadable = |source| SecretError::Unreadable {
         path: path.to_owned(),
@@ -231,10 +275,14 @@ fn read_file(path: &Path) -> Result<Result<String, SecretFault>, SecretError> {
     let file = File::open(path).map_err(unreadable)?;
     let read = file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(unreadable)?;
+    Ok(as_text(bytes))
+}
+
+fn as_text(bytes: Vec<u8>) -> Result<String, SecretFault> {
     if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Ok(Err(SecretFault::TooLong));
+        return Err(SecretFault::TooLong);
     }
-    Ok(String::from_utf8(bytes).map_err(|_| SecretFault::NotText))
+    String::from_utf8(bytes).map_err(|_| SecretFault::NotText)
 }
 
 fn usable(secret: &SecretString) -> Result<SecretString, SecretFault> {
@@ -302,12 +350,68 @@ mod tests {
         assert_eq!(parse("${env:}"), Err(SecretRefError::VariableName));
         assert_eq!(parse("${env:A-B}"), Err(SecretRefError::VariableName));
         assert_eq!(parse("${file:}"), Err(SecretRefError::NoPath));
-        assert_eq!(parse("${exec:pass show token}"), Err(SecretRefError::Exec));
+        let command = SecretRef::Exec {
+            argv: vec!["pass".into(), "show".into(), "token".into()],
+            folder: "/etc/logweir".into(),
+        };
+        assert_eq!(parse("${exec:pass show  token }"), Ok(command));
+        assert_eq!(parse("${exec: }"), Err(SecretRefError::NoCommand));
         assert_eq!(
             parse("${vault:a}"),
             Err(SecretRefError::UnknownScheme("vault".into()))
         );
         assert_eq!(parse(""), Err(SecretRefError::Empty));
+    }
+
+    #[test]
+    fn trust_18_an_included_file_names_files_below_its_folder_and_no_commands() {
+        let base = Path::new("/etc/logweir");
+        let folder = base.join("logweir.d");
+        let parse = |text| SecretRef::parse_included(text, base, &folder);
+        let below = SecretRef::FileBelow {
+            folder: folder.clone(),
+            path: folder.join("keys/a"),
+        };
+        assert_eq!(parse("${file:logweir.d/keys/a}"), Ok(below.clone()));
+        assert_eq!(parse("${file:/etc/logweir/logweir.d/keys/a}"), Ok(below));
+        for outside in [
+            "${file:a}",
+            "${file:/etc/shadow}",
+            "${file:logweir.d/../a}",
+            "${file:logweir.d}",
+            "${file:logweir.data/a}",
+        ] {
+            assert_eq!(parse(outside), Err(SecretRefError::Outside), "{outside}");
+        }
+        assert_eq!(parse("${exec:id}"), Err(SecretRefError::IncludedExec));
+        assert_eq!(parse("${env:A}"), Ok(SecretRef::Env("A".into())));
+    }
+
+    #[test]
+    fn trust_18_no_link_leads_an_included_file_out_of_its_folder() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("logweir.d");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(base.path().join("other"), "s3cret").unwrap();
+        std::os::unix::fs::symlink("../other", folder.join("link")).unwrap();
+        let parse = |text| SecretRef::parse_included(text, base.path(), &folder).unwrap();
+        let error = parse("${file:logweir.d/link}").resolve().unwrap_err();
+        assert!(matches!(error, SecretError::Outside { .. }), "{error}");
+        std::fs::write(folder.join("own"), "s3cret").unwrap();
+        let own = parse("${file:logweir.d/own}").resolve().unwrap();
+        assert_eq!(own.expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn a_key_may_have_many_lines_and_is_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "-----BEGIN\nabc\n").unwrap();
+        let key = SecretRef::File(path.clone()).resolve_document().unwrap();
+        assert_eq!(key.expose_secret(), "-----BEGIN\nabc\n");
+        std::fs::write(&path, " \n").unwrap();
+        let error = SecretRef::File(path).resolve_document().unwrap_err();
+        assert!(error.to_string().ends_with("is empty"), "{error}");
     }
 
     #[test]

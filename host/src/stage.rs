@@ -42,6 +42,61 @@ pub enum StageError {
     Crashed(String),
 }
 
+/// Why an instance was ended, in the few sorts that can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Crash {
+    /// It asked for more memory than it may have.
+    Memory,
+    /// It computed for too long.
+    Cpu,
+    /// Its call took too long.
+    Call,
+    /// It trapped.
+    Trap,
+    /// It returned something impossible.
+    Page,
+}
+
+impl Crash {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Memory, Self::Cpu, Self::Call, Self::Trap, Self::Page];
+
+    /// What it is called in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::Call => "call",
+            Self::Trap => "trap",
+            Self::Page => "page",
+        }
+    }
+
+    /// Which one it was, by how the sentence of [`StageError::Crashed`] begins: with words of ours, whatever the
+    /// plugin's own follow.
+    pub fn of(sentence: &str) -> Self {
+        let beginnings = [
+            (CRASH_MEMORY, Self::Memory),
+            (CRASH_CPU, Self::Cpu),
+            (CRASH_CALL, Self::Call),
+            (CRASH_TRAP, Self::Trap),
+        ];
+        let found = beginnings
+            .iter()
+            .find(|(beginning, _)| sentence.starts_with(beginning));
+        found.map_or(Self::Page, |(_, crash)| *crash)
+    }
+}
+
+/// How the sentence about an instance begins that asked for too much memory.
+pub const CRASH_MEMORY: &str = "it needs more than its memory limit";
+/// How the sentence about an instance begins that computed for too long.
+pub const CRASH_CPU: &str = "it computed for longer than its limit";
+/// How the sentence about an instance begins whose call took too long.
+pub const CRASH_CALL: &str = "its call took longer than its limit";
+/// How the sentence about an instance begins that trapped.
+pub const CRASH_TRAP: &str = "it trapped";
+
 fn join_issues(issues: &[ConfigIssue]) -> String {
     let lines: Vec<_> = issues
         .iter()
@@ -113,6 +168,36 @@ pub enum Start {
     First,
     /// Where an earlier reader was.
     Checkpoint(Arc<str>),
+    /// At a time (nanoseconds since 1970), then onwards. A person asked for what is later to come again.
+    At(u64),
+    /// A stretch of the past, then the end: a page that is caught up. Every page of it is an overlap.
+    Window {
+        /// Its first moment, nanoseconds since 1970.
+        since: u64,
+        /// Its end, nanoseconds since 1970.
+        until: u64,
+        /// Where an earlier reader of the same window was.
+        checkpoint: Option<Arc<str>>,
+    },
+}
+
+/// Who goes first when a system allows only so many requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// What nobody waits for: only when there is something to spare (delivery rule 13).
+    Spare,
+    /// What happens now, and what leads there.
+    Live,
+}
+
+impl Start {
+    /// How urgent a reader is that begins there.
+    pub fn priority(&self) -> Priority {
+        match self {
+            Self::First | Self::Checkpoint(_) | Self::At(_) => Priority::Live,
+            Self::Window { .. } => Priority::Spare,
+        }
+    }
 }
 
 /// How one step of a check went.
@@ -203,13 +288,22 @@ pub struct Written {
 #[async_trait]
 pub trait Output: Send + Sync {
     /// Where the destination is before anything was written, for an output that was opened without a position and can
-    /// be exactly once. It is stored before the first write: without it a first run that is killed could not tell what
-    /// it wrote from what was there before.
+    /// be exactly once. It is stored before the first write.
     fn position(&self) -> Option<String> {
         None
     }
     /// Proves that the destination can be written to, and writes nothing.
     async fn check(&mut self) -> Result<CheckReport, StageError>;
+    /// Readies the destination for the batches that are written next. True means that they would go to a place that no
+    /// position names, as a file does that was just made: [`Output::begin`] names it, and that is stored before the
+    /// write. Without it, who is killed in that write could not tell its own lines from what others left there.
+    async fn prepare(&mut self, _batches: &[Batch]) -> Result<bool, StageError> {
+        Ok(false)
+    }
+    /// An earlier position, and in it what [`Output::prepare`] found new.
+    fn begin(&self, position: &str) -> Result<String, StageError> {
+        Ok(position.to_owned())
+    }
     /// Writes some batches, in order. Ok means durable at the destination, except for the records named. It never
     /// retries, sleeps or keeps records after it returned: [`crate::pipeline`] does that, once, for all outputs.
     ///

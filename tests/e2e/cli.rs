@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use logweir::state::{Commit, Owner, SourceCommit, State};
+use logweir::state::{Commit, Digest, LedgerRow, Owner, SourceCommit, State};
 use logweir_fixtures as fixtures;
 
 use crate::house::{House, text};
@@ -51,7 +51,7 @@ fn help(arguments: &[&str]) -> String {
 }
 
 /// A house whose configuration names an org that nobody asks.
-fn configured() -> House {
+pub(crate) fn configured() -> House {
     House::with_one_source("http://127.0.0.1:9")
 }
 
@@ -76,11 +76,13 @@ fn the_help_says_where_to_start() {
     Commands:
       connect      Connect an organisation: ask for domain and token, test them, write the configuration
       run          Read every source and deliver to every output, until stopped
+      audit        Find out what a source has that was never delivered, and deliver it
+      status       Show how a running Logweir is doing
       check        Test the connection of sources and outputs; writes nothing
       validate     Check the configuration, offline
       demo         Show Logweir at work on a simulated organisation
       plugin       Look into plugins: what they are, need, and are granted
-      state        Look into what is stored of sources, or forget it
+      state        Look into what is stored of sources, rewind it, or forget it
       schema       Print the JSON Schema of the configuration, for editors
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
@@ -121,6 +123,8 @@ fn the_help_of_every_command_teaches_it() {
           --set <KEY=VALUE>    A setting of the plugin; may be given several times
           --token-file <FILE>  A file that holds the credential; it is copied into a file of Logweir's
                                own
+          --proxy <URL>        A proxy that all requests go through
+          --ca-file <FILE>     A PEM file of certificates to trust beside the system's
           --name <NAME>        Name of the source; made from the domain unless given
           --yes                Ask nothing: take what was given, and write the configuration if the test
                                succeeds
@@ -137,6 +141,8 @@ fn the_help_of_every_command_teaches_it() {
           reads the last 7 days instead of 60
       logweir connect okta --domain acme.oktapreview.com --name preview
           one more organisation: goes into logweir.d/preview.yaml
+      logweir connect okta --domain acme.okta.com --proxy http://proxy:3128 --ca-file ca.pem
+          through a proxy that looks into TLS
 
     Nothing is written unless the test succeeds. The credential goes into a file that only you can read.
     ");
@@ -152,6 +158,7 @@ fn the_help_of_every_command_teaches_it() {
     Examples:
       logweir run            read the past, then follow what is new; Ctrl-C stops and loses nothing
       logweir run --once     read everything up to now, deliver it, exit: for cron
+      logweir status         from another terminal: how it is doing
       kill -HUP PID          open output files anew, after a log rotation
     ");
     insta::assert_snapshot!(help(&["check"]), @r"
@@ -238,12 +245,14 @@ fn the_help_of_every_command_teaches_it() {
       -h, --help  Print help
     ");
     insta::assert_snapshot!(help(&["state"]), @r"
-    Look into what is stored of sources, or forget it
+    Look into what is stored of sources, rewind it, or forget it
 
     Usage: logweir state [OPTIONS] <COMMAND>
 
     Commands:
       list    List what is stored: how far every source and every output is
+      show    Show what is stored of one source
+      rewind  Have a source begin again at a time: its next run reads from there
       forget  Forget how far a source is: its next run reads from the beginning again
       help    Print this message or the help of the given subcommand(s)
 
@@ -252,6 +261,8 @@ fn the_help_of_every_command_teaches_it() {
 
     Examples:
       logweir state list
+      logweir state show acme
+      logweir state rewind acme --to 7d --dry-run    what would come again
       logweir state forget acme     its next run reads from the beginning again
     ");
     insta::assert_snapshot!(help(&["state", "list"]), @r"
@@ -261,6 +272,43 @@ fn the_help_of_every_command_teaches_it() {
 
     Options:
       -h, --help  Print help
+    ");
+    insta::assert_snapshot!(help(&["state", "rewind"]), @r"
+    Have a source begin again at a time: its next run reads from there
+
+    Usage: logweir state rewind [OPTIONS] --to <TIME> <SOURCE>
+
+    Arguments:
+      <SOURCE>  Name of the source, as `state list` shows it
+
+    Options:
+          --to <TIME>  Where to begin: a time like 2026-11-27T08:00:00Z, or how long ago, like 7d
+          --dry-run    Say what would come again, and change nothing
+          --yes        Don't ask
+      -h, --help       Print help
+    ");
+    insta::assert_snapshot!(help(&["audit"]), @r"
+    Find out what a source has that was never delivered, and deliver it
+
+    Usage: logweir audit [OPTIONS] <SOURCE>
+
+    Arguments:
+      <SOURCE>  Name of the source
+
+    Options:
+          --since <TIME>  Where to begin: a time, or how long ago, as for `state rewind` [default: 7d]
+          --fix           Deliver what is missing
+          --json          Print what was found as JSON
+      -h, --help          Print help
+
+    Examples:
+      logweir audit acme                compare the last 7 days with what was delivered
+      logweir audit acme --since 1d     less of it
+      logweir audit acme --fix          deliver what is missing
+      logweir audit acme --json         for programs
+
+    What is new is followed meanwhile. A running host audits by itself: `audit: { every: 1d }`.
+    Exit codes: 0 everything is delivered, 1 something is missing or the audit failed.
     ");
     insta::assert_snapshot!(help(&["state", "forget"]), @r"
     Forget how far a source is: its next run reads from the beginning again
@@ -489,7 +537,7 @@ outputs:
      7 │     credentials:
        ╰────
 
-      × `token`: the plugin does not understand this credential; it understands api_token
+      × `token`: the plugin does not understand this credential; it understands api_token, oauth
        ╭─[logweir.yaml:8:7]
      7 │     credentials:
      8 │       token: ${file:token}
@@ -715,22 +763,34 @@ fn trust_20_what_a_file_is_called_moves_no_cursor() {
 }
 
 /// A house with a source that has been read.
-fn with_state() -> House {
+pub(crate) fn with_state() -> House {
     let house = configured();
     let state = State::open(&house.path(".logweir")).unwrap();
+    let digest = |number| Digest {
+        id: number,
+        bytes: number,
+    };
+    let row = LedgerRow {
+        digests: (0..1_000).map(digest).collect(),
+        newest: 1_700_000_000_000_000_000,
+    };
     let source = SourceCommit {
         name: "acme".into(),
         owner: Owner {
             plugin: "okta".to_owned(),
             origin: "http://127.0.0.1:9".to_owned(),
         },
-        checkpoint: r#"{"v":1,"who":"\u009b2J"}"#.replace("\\u009b", "\u{9b}").into(),
+        checkpoint: Some(r#"{"v":1,"who":"\u009b2J"}"#.replace("\\u009b", "\u{9b}").into()),
+        began: Some(1_695_000_000_000_000_000),
         settled: 1_000,
         dead: 2,
+        rows: vec![row.into()],
     };
     let positions = vec![("archive".to_owned(), r#"{"v":1}"#.to_owned())];
     state
         .commit(&Commit {
+            at: 1_700_000_000_000_000_000,
+            keep: std::time::Duration::from_secs(1_209_600),
             sources: vec![source],
             positions,
         })
@@ -738,7 +798,7 @@ fn with_state() -> House {
     house
 }
 
-/// When it was updated is another time with every run.
+/// When it was updated, left out.
 fn without_times(said: &str) -> String {
     let lines = said.lines().map(|line| {
         if line.starts_with("  updated") {
@@ -763,6 +823,7 @@ fn what_is_stored_is_listed_and_moves_no_cursor() {
       reads       http://127.0.0.1:9 through plugin okta
       settled     1000 records, 2 of them in the dead letter
       updated …
+      ledger      1000 records in 16000 bytes, complete since 2023-09-18T01:20:00Z
       checkpoint  {"v":1,"who":"\u{9b}2J"}
 
     output archive
@@ -779,6 +840,7 @@ fn forgetting_is_refused_where_nobody_can_be_asked() {
       reads       http://127.0.0.1:9 through plugin okta
       settled     1000 records, 2 of them in the dead letter
       updated …
+      ledger      1000 records in 16000 bytes, complete since 2023-09-18T01:20:00Z
       checkpoint  {"v":1,"who":"\u{9b}2J"}
 
     The next run reads from the beginning again, as the configuration says. What is there already comes once more.

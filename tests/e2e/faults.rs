@@ -212,12 +212,17 @@ fn trap_14_trap_15_trap_16_after_a_429_the_org_is_left_alone_for_as_long_as_it_s
             "absurd-reset-on-a-page",
             vec![Fault::header("x-rate-limit-reset", "9999999999").times(20)],
         ),
-        case(
-            "used-up-long-ago",
-            vec![
-                Fault::header("x-rate-limit-remaining", "0"),
-                Fault::header("x-rate-limit-reset", "1").after(1),
-            ],
+        with(
+            "used-up-and-long-ago",
+            OrgConfig {
+                // As long as it says that nothing is left, it is believed.
+                rate_window: Duration::from_secs(2),
+                faults: vec![
+                    Fault::header("x-rate-limit-remaining", "0"),
+                    Fault::header("x-rate-limit-reset", "1").after(1),
+                ],
+                ..OrgConfig::default()
+            },
         ),
         with("limit", limited(OrgConfig::default())),
         with("limit-and-clock-ahead", skewed(3 * 86_400)),

@@ -1,6 +1,7 @@
 //! A folder with a configuration, and the real `logweir` program run in it.
 
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -119,6 +120,18 @@ impl House {
             .count()
     }
 
+    /// Whether a file ends with a whole line, or is none.
+    pub(crate) fn ends_with_a_line(&self, name: &str) -> bool {
+        let Ok(mut file) = fs::File::open(self.path(name)) else {
+            return true;
+        };
+        let mut last = [b'\n'];
+        if file.seek(SeekFrom::End(-1)).is_ok() {
+            file.read_exact(&mut last).unwrap();
+        }
+        last == *b"\n"
+    }
+
     /// The lines of a file, without their ends; none when there is no file.
     pub(crate) fn lines(&self, name: &str) -> Vec<Vec<u8>> {
         lines_of(&fs::read(self.path(name)).unwrap_or_default())
@@ -161,6 +174,12 @@ impl Running {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Ends it in the midst of what it does, and returns when it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {

@@ -9,6 +9,10 @@
 )]
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod connect;
@@ -20,6 +24,10 @@ mod echo;
 mod faults;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod oauth;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
@@ -36,5 +44,7 @@ mod replay;
 mod rules;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod trust;

@@ -91,6 +91,14 @@ impl Org {
         self.sim.accept_tokens([token.to_owned()]);
     }
 
+    pub(crate) fn set_rate_limit(&self, limit: u64) {
+        self.sim.set_rate_limit(limit);
+    }
+
+    pub(crate) fn revoke_access_tokens(&self) {
+        self.sim.revoke_access_tokens();
+    }
+
     pub(crate) fn report(&self) -> Report {
         self.sim.report()
     }

@@ -63,6 +63,8 @@ async fn source_with(config: Value, limits: Limits) -> ComponentSource {
             credentials: Vec::new(),
             network: NetworkPolicy::default(),
             limits: GateLimits::default(),
+            share: None,
+            budgets: Arc::default(),
         },
         &Clients::default(),
     );
@@ -214,12 +216,135 @@ async fn trust_16_a_page_that_lies_ends_the_instance() {
     assert_host_is_well().await;
 }
 
+/// What the only record of a page says, as JSON.
+async fn told(config: Value) -> Value {
+    let page = read(config).await.unwrap();
+    serde_json::from_str(&texts(&page)[0]).unwrap()
+}
+
 #[tokio::test]
-async fn trust_14_a_flood_of_log_lines_does_not_stop_the_host() {
-    let page = read(json!({"mode": "spam-log", "count": 500}))
-        .await
-        .unwrap();
-    assert_eq!(page.batch.len(), 1);
+async fn delivery_19_the_host_keeps_no_long_text_for_a_request() {
+    let hoard =
+        async |bytes: usize| told(json!({"mode": "hoard", "count": 5, "bytes": bytes})).await;
+    let each = |[method, scheme, authority, path]: [u32; 4]| json!({"method": method, "scheme": scheme, "authority": authority, "path": path});
+    assert_eq!(hoard(1 << 20).await, each([0, 0, 0, 0]));
+    assert_eq!(hoard(16 << 10).await, each([0, 0, 0, 0]));
+    assert_eq!(hoard(15 << 10).await, each([0, 0, 0, 5]));
+    assert_eq!(hoard(300).await, each([0, 0, 5, 5]));
+    assert_eq!(hoard(32).await, each([5, 0, 5, 5]));
+    assert_eq!(hoard(16).await, each([5, 5, 5, 5]));
+
+    let header = |bytes: usize| json!({"mode": "long-header", "bytes": bytes});
+    assert_eq!(told(header(15 << 10)).await, json!({"taken": true}));
+    let why = crash(header(17 << 10)).await;
+    assert!(why.contains("size of fields"), "{why}");
+}
+
+#[tokio::test]
+async fn delivery_19_a_reader_that_goes_on_and_on_takes_no_more_handles() {
+    let url = one_answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let request = json!({"url": format!("{url}/ok"), "first_byte_ms": 10_000});
+    let config = json!({"mode": "request", "url": url, "request": request});
+    let limits = Limits {
+        handles: 24,
+        ..Limits::default()
+    };
+    let source = source_with(config, limits).await;
+    let mut reader = source.open(Start::First).await.unwrap();
+    for number in 0..60 {
+        let page = reader.read().await.unwrap();
+        assert!(
+            texts(&page)[0].contains("200"),
+            "{number}: {:?}",
+            texts(&page)
+        );
+    }
+}
+
+#[tokio::test]
+async fn delivery_19_bodies_without_an_end_are_bounded_in_number() {
+    let unfinished = json!({"mode": "unfinished-bodies", "count": 20, "ms": 1_000});
+    assert_eq!(told(unfinished).await, json!({"begun": 20, "over": 12}));
+    let few = json!({"mode": "unfinished-bodies", "count": 8, "ms": 10});
+    assert_eq!(told(few).await, json!({"begun": 8, "over": 0}));
+}
+
+#[tokio::test]
+async fn a_batch_may_be_as_large_as_its_limit_whatever_the_engine_s_default_is() {
+    let large = Limits {
+        memory: 1 << 30,
+        batch_bytes: 140 << 20,
+        ..Limits::default()
+    };
+    let page = read_within(json!({"mode": "huge-batch", "bytes": 140 << 20}), large).await;
+    assert_eq!(page.unwrap().batch.len(), 1);
+}
+
+#[tokio::test]
+async fn trust_15_an_answer_that_comes_in_many_pieces_is_read_whole() {
+    const PIECES: usize = 100;
+    let pause = Duration::from_millis(15);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let asked = socket.read(&mut request).await.unwrap();
+        assert!(asked > 0);
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {PIECES}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..PIECES {
+            socket.write_all(b"p").await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+    });
+    let slow = json!({"mode": "request", "url": url, "request": {"url": format!("{url}/ok")}});
+    // Far less than the pieces take, and far more than the plugin's work.
+    let limits = Limits {
+        cpu: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let page = read_within(slow, limits).await.unwrap();
+    assert!(
+        texts(&page)[0].contains(&"p".repeat(PIECES)),
+        "{:?}",
+        texts(&page)
+    );
+}
+
+#[tokio::test]
+async fn trust_03_what_a_plugin_says_it_is_depends_on_its_file_alone() {
+    let described = async || {
+        let plugins = Arc::new(Plugins::new(None).unwrap());
+        let bytes = fixtures::hostile().into();
+        let plugin = plugins.load("hostile", bytes, None).await.unwrap();
+        plugin.description().clone()
+    };
+    let said = described().await;
+    assert_eq!(said, described().await);
+    let moment = r#""$comment": "0 ns since 1970, 0 ns waited, "#;
+    assert!(
+        said.config_schema.contains(moment),
+        "{}",
+        said.config_schema
+    );
+}
+
+#[tokio::test]
+async fn a_plugin_that_breaks_when_it_is_asked_about_its_configuration_is_an_issue() {
+    let loaded = loaded().await;
+    let objections = async |config: Value| {
+        let config = config.to_string();
+        loaded.plugins.objections(&loaded.hostile, &config).await
+    };
+    let found = objections(json!({"mode": "trap-in-open"})).await;
+    assert_eq!((found.len(), found[0].key.as_str()), (1, ""));
+    assert!(
+        found[0].message.contains("panicked"),
+        "{}",
+        found[0].message
+    );
+    assert_eq!(objections(json!({"mode": "trap"})).await, []);
 }
 
 #[tokio::test]
@@ -244,7 +369,11 @@ async fn errors_keep_their_kind() {
 
 #[tokio::test]
 async fn no_plugin_has_the_token_in_its_memory_or_sees_the_machine() {
-    let url = one_answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-test: seen\r\n\r\nok").await;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nx-test: {TOKEN}\r\n\r\n{TOKEN}",
+        TOKEN.len()
+    );
+    let url = one_answer(answer.leak()).await;
     let backwards: String = TOKEN
         .chars()
         .take(9)
@@ -260,7 +389,18 @@ async fn no_plugin_has_the_token_in_its_memory_or_sees_the_machine() {
         texts(&page)
     );
 
-    let look = json!({"mode": "dump-memory", "url": url, "needle_backwards": backwards});
+    assert!(
+        texts(&page)[0].contains(&"*".repeat(TOKEN.len())),
+        "the answer repeats what signed it, which is covered: {:?}",
+        texts(&page)
+    );
+
+    let look = json!({
+        "mode": "dump-memory",
+        "url": url,
+        "needle_backwards": backwards,
+        "request": {"url": format!("{url}/ok")},
+    });
     let found = texts(&read(look).await.unwrap());
     let world = found.last().unwrap();
     assert_eq!(

@@ -174,18 +174,29 @@ fn no_plugin_has_the_token_in_its_memory_whatever_a_peer_repeats() {
 
 #[test]
 fn a_plugin_that_panics_with_what_it_was_told_says_no_token() {
+    let echo = Echo::new(vec![repeated(
+        "401 Unauthorized",
+        &format!("x-test: {TOKEN}\r\n"),
+    )]);
+    let request = json!({"url": format!("{}/ok", echo.url)});
     let house = hostile(
-        "http://127.0.0.1:1",
-        &json!({"mode": "trap", "url": "http://127.0.0.1:1"}),
+        &echo.url,
+        &json!({"mode": "trap", "url": echo.url, "request": request}),
     );
+    let log = || fs::read_to_string(house.path("log")).unwrap_or_default();
     let mut running = house.start(&["run", "-vv"]);
-    wait_until("the trap is in the log", || {
-        fs::read_to_string(house.path("log"))
-            .unwrap_or_default()
-            .contains("trapped")
-    });
+    wait_until("the trap is in the log", || log().contains("trapped"));
     running.signal("-TERM");
     running.wait();
+    assert!(
+        echo.asked()[0].contains(&format!("authorization: Bearer {TOKEN}\r\n")),
+        "it was told something"
+    );
+    assert!(
+        log().contains(&format!("SSWS {} is no token", "*".repeat(TOKEN.len()))),
+        "it says what it was told: {}",
+        log()
+    );
     assert_nowhere(house.root(), &["token"]);
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use logweir::config::PluginRef;
+use logweir::host::Assembly;
 use logweir::plugin::{Cache, Plugins, Remembered};
 use logweir_fixtures as fixtures;
 use okta_sim::{Fault, FaultKind, OrgConfig};
@@ -18,8 +20,13 @@ use crate::proof::delivered_once;
 
 /// A house whose source is a plugin from a file.
 fn foreign(url: &str, grants: Value) -> House {
+    let request = json!({"url": format!("{url}/ok")});
+    let config = json!({"mode": "request", "url": url, "request": request});
+    foreign_with(&config, grants)
+}
+
+fn foreign_with(config: &Value, grants: Value) -> House {
     let house = House::new();
-    let config = json!({"mode": "request", "url": url, "request": {"url": format!("{url}/ok")}});
     let source = json!({
         "plugin": {"path": fixtures::hostile_path()},
         "config": config,
@@ -101,6 +108,68 @@ async fn trust_03_what_a_plugin_once_said_it_is_counts_and_it_is_not_asked_again
         "As it said the first time."
     );
     assert_eq!(memory.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn trust_03_a_pin_holds_although_the_file_was_loaded_without_one() {
+    let path = fixtures::hostile_path().to_owned();
+    let file = |sha256| PluginRef::File {
+        path: path.clone(),
+        sha256,
+    };
+    let mut assembly = Assembly::uncached().unwrap();
+    let plugin = assembly.plugin(&file(None)).await.unwrap();
+    let Err(refused) = assembly.plugin(&file(Some([7; 32]))).await else {
+        panic!("another file is pinned");
+    };
+    assert!(refused.contains(plugin.digest()), "{refused}");
+    let mut digest = [0; 32];
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&plugin.digest()[at * 2..at * 2 + 2], 16).unwrap();
+    }
+    assert!(assembly.plugin(&file(Some(digest))).await.is_ok());
+}
+
+#[tokio::test]
+async fn trust_02_a_file_with_the_name_of_a_built_in_plugin_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("okta");
+    fs::copy(fixtures::hostile_path(), &path).unwrap();
+    let name = path.display().to_string();
+    let mut assembly = Assembly::uncached().unwrap();
+    let file = PluginRef::File { path, sha256: None };
+    assert_eq!(
+        assembly.plugin(&file).await.unwrap().description().name,
+        "hostile"
+    );
+    let Err(refused) = assembly.plugin(&PluginRef::Builtin(name)).await else {
+        panic!("a file was taken for a built-in plugin");
+    };
+    assert!(refused.contains("no built-in plugin"), "{refused}");
+}
+
+#[test]
+fn trust_14_a_flood_of_log_lines_does_not_stop_the_host() {
+    let house = foreign_with(&json!({"mode": "spam-log", "count": 500}), json!([]));
+    let said = text(&house.run_ok(&["run", "--once", "-vv"]));
+    let passed_on = said
+        .lines()
+        .filter(|line| line.contains("plugin says"))
+        .count();
+    assert!(
+        (5..1_000).contains(&passed_on),
+        "{passed_on} of 3,000 lines"
+    );
+    assert!(said.contains("lines were left out"), "{said}");
+    let acts = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}');
+    assert!(!said.contains(acts), "{said:?}");
+    let longest = said.lines().map(str::len).max().unwrap();
+    assert!((4_000..5_000).contains(&longest), "{longest}");
+    assert_eq!(
+        house.lines("out.ndjson").len(),
+        1,
+        "it goes on as if nothing was"
+    );
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub(crate) struct Destination {
     /// What each write was given, failed ones included.
     pub(crate) handed: Mutex<Vec<Vec<String>>>,
     pub(crate) reopened: AtomicUsize,
+    /// Writes fail until this many requests to open files anew came.
+    pub(crate) works_when_reopened: AtomicUsize,
+    /// Where its lines go; a place is to be named before the first line goes there.
+    pub(crate) place: AtomicUsize,
     pub(crate) queue: QueueLimits,
     /// Looked at during each write.
     pub(crate) state: Mutex<Option<State>>,
@@ -47,6 +51,8 @@ impl Destination {
             opened_at: Mutex::default(),
             handed: Mutex::default(),
             reopened: AtomicUsize::new(0),
+            works_when_reopened: AtomicUsize::new(0),
+            place: AtomicUsize::new(0),
             queue: QueueLimits::default(),
             state: Mutex::default(),
             stored_at_write: Mutex::default(),
@@ -74,20 +80,33 @@ impl Destination {
     }
 }
 
-struct Writer(Arc<Destination>);
+struct Writer {
+    destination: Arc<Destination>,
+    named: usize,
+}
 
 #[async_trait]
 impl Output for Writer {
     fn position(&self) -> Option<String> {
-        Some(self.0.lines.lock().unwrap().len().to_string())
+        Some(self.destination.lines.lock().unwrap().len().to_string())
     }
 
     async fn check(&mut self) -> Result<CheckReport, StageError> {
         Ok(CheckReport::default())
     }
 
+    async fn prepare(&mut self, _: &[Batch]) -> Result<bool, StageError> {
+        let place = self.destination.place.load(SeqCst);
+        Ok(std::mem::replace(&mut self.named, place) != place)
+    }
+
+    fn begin(&self, position: &str) -> Result<String, StageError> {
+        let number = position.split(' ').next().unwrap();
+        Ok(format!("{number} place {}", self.named))
+    }
+
     async fn write(&mut self, batches: &[Batch]) -> Result<Written, StageError> {
-        let destination = &self.0;
+        let destination = &self.destination;
         destination.turns.acquire().await.unwrap().forget();
         if let Some(state) = &*destination.state.lock().unwrap() {
             let stored = state.position(destination.name).unwrap();
@@ -97,6 +116,9 @@ impl Output for Writer {
         destination.handed.lock().unwrap().push(handed);
         if let Some(fault) = destination.faults.lock().unwrap().pop_front() {
             return Err(fault);
+        }
+        if destination.reopened.load(SeqCst) < destination.works_when_reopened.load(SeqCst) {
+            return Err(StageError::Transient("no space left on device".to_owned()));
         }
         let mut rejected = Vec::new();
         let mut written = destination.lines.lock().unwrap();
@@ -119,7 +141,7 @@ impl Output for Writer {
     }
 
     async fn reopen(&mut self) -> Result<(), StageError> {
-        self.0.reopened.fetch_add(1, SeqCst);
+        self.destination.reopened.fetch_add(1, SeqCst);
         Ok(())
     }
 }
@@ -132,7 +154,11 @@ pub(crate) fn output(destination: &Arc<Destination>) -> OutputSpec {
         open: Box::new(move |position| {
             let destination = Arc::clone(&destination);
             destination.opened_at.lock().unwrap().push(position);
-            async move { Ok(Box::new(Writer(destination)) as Box<dyn Output>) }.boxed()
+            let writer = Writer {
+                destination,
+                named: 0,
+            };
+            async move { Ok(Box::new(writer) as Box<dyn Output>) }.boxed()
         }),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use logweir::pipeline::dead_letter::DeadLetter;
-use logweir::pipeline::{Options, Pipeline, PipelineSpec, Report, Status, Timing};
+use logweir::pipeline::{Options, Pipeline, PipelineHandle, PipelineSpec, Report, Status, Timing};
 use logweir::state::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -79,18 +79,24 @@ impl House {
     }
 
     pub(crate) fn start_spec(&self, spec: PipelineSpec) -> Running {
+        self.start_with_handle(spec).0
+    }
+
+    pub(crate) fn start_with_handle(&self, spec: PipelineSpec) -> (Running, PipelineHandle) {
         let pipeline = self.pipeline(spec);
+        let handle = pipeline.handle();
         let shutdown = CancellationToken::new();
         let reopen = watch::Sender::new(0);
         let status = pipeline.status();
         let run = pipeline.run(shutdown.clone(), reopen.subscribe());
         let task = tokio::spawn(async { run.await.unwrap() });
-        Running {
+        let running = Running {
             task,
             status,
             shutdown,
             reopen,
-        }
+        };
+        (running, handle)
     }
 
     /// The number of records before the stored checkpoint.

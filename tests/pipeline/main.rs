@@ -1,15 +1,21 @@
 //! The pipeline with real state, real dead letter and real files, between scripted sources and destinations.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod destination;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod outputs;
+#[cfg(test)]
+mod overlap;
 #[cfg(test)]
 mod readers;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::system::{System, source};
 
 const RECORDS: u64 = 3000;
 
-fn file(name: &'static str, path: &'static str, folder: &Path) -> OutputSpec {
+pub(crate) fn file(name: &'static str, path: &'static str, folder: &Path) -> OutputSpec {
     let config = FileConfig {
         path: path.to_owned(),
     };
@@ -50,7 +50,7 @@ fn spec(house: &House, systems: &[Arc<System>; 2], slow: &Arc<Destination>) -> P
 }
 
 /// One life of a process: everything it was doing stops at once when its time is over.
-fn live<T>(life: impl Future<Output = T>, killed_after: Option<Duration>) -> Option<T> {
+pub(crate) fn live<T>(life: impl Future<Output = T>, killed_after: Option<Duration>) -> Option<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

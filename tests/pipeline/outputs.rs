@@ -261,9 +261,46 @@ async fn delivery_20_the_checkpoint_waits_for_the_dead_letter() {
     assert_eq!(output.lines(), system.lines(0..35));
 }
 
+/// The other output hangs, so that nothing settles: the place is named all the same, beside what was stored.
+#[tokio::test]
+async fn delivery_16_a_new_place_is_stored_before_the_first_write_to_it_whatever_waits_to_settle() {
+    let house = House::new().timing(|timing| timing.drain = Duration::from_millis(20));
+    let system = Arc::new(System::new("acme", 5));
+    let (fast, slow) = (
+        Arc::new(Destination::new("fast")),
+        Arc::new(Destination::new("slow")),
+    );
+    *fast.state.lock().unwrap() = Some(house.state.clone());
+    let mut running = house.start(&[&system], &[&fast, &slow]);
+    running
+        .until_status(|status| status.sources[0].settled == 5)
+        .await;
+    until(|| house.state.position("fast").unwrap().as_deref() == Some("5")).await;
+    slow.turns.forget_permits(slow.turns.available_permits());
+    system.total.fetch_add(5, SeqCst);
+    until(|| fast.lines().len() == 10).await;
+    fast.place.store(1, SeqCst);
+    system.total.fetch_add(5, SeqCst);
+    until(|| fast.lines().len() == 15).await;
+    let at_write = |write: usize| fast.stored_at_write.lock().unwrap()[write].clone().unwrap();
+    assert_eq!(at_write(2), "5 place 1");
+    // What settles now was written before the place was named, and does not take the name away.
+    slow.turns.add_permits(1);
+    until(|| house.stored(&system) == Some(10)).await;
+    let position = || house.state.position("fast").unwrap();
+    assert_eq!(position().as_deref(), Some("5 place 1"));
+    slow.release();
+    until(|| position().as_deref() == Some("15")).await;
+    running.stop().await;
+}
+
+/// Neither would write again for an hour.
 #[tokio::test]
 async fn a_request_to_reopen_reaches_idle_and_failing_outputs() {
-    let house = House::new();
+    let house = House::new().timing(|timing| {
+        timing.retry_first = Duration::from_secs(3600);
+        timing.retry_longest = Duration::from_secs(7200);
+    });
     let system = Arc::new(System::new("acme", 5));
     let idle = Arc::new(Destination::new("idle"));
     let fails = Arc::new(Destination::new("fails"));
@@ -271,11 +308,7 @@ async fn a_request_to_reopen_reaches_idle_and_failing_outputs() {
     running
         .until_status(|status| status.sources[0].settled == 5)
         .await;
-    fails.faults.lock().unwrap().extend(times(
-        20,
-        StageError::Transient,
-        "no space left on device",
-    ));
+    fails.works_when_reopened.store(1, SeqCst);
     system.total.fetch_add(5, SeqCst);
     running
         .until_status(|status| matches!(status.outputs[1].phase, Phase::Failing(_)))

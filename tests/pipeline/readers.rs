@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use logweir::pipeline::{Phase, QueueLimits, SourceEnd};
-use logweir::stage::StageError;
+use logweir::stage::{Crash, StageError};
 
 use crate::destination::Destination;
 use crate::house::{House, until};
@@ -39,7 +39,7 @@ async fn delivery_02_a_crash_goes_on_behind_the_newest_accepted_page() {
     let status = running
         .until_status(|status| status.sources[0].settled == 65)
         .await;
-    assert_eq!(status.sources[0].restarts["unreachable executed"], 1);
+    assert_eq!(status.sources[0].restarts[&Crash::Page], 1);
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..65));
 }

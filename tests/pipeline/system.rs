@@ -84,6 +84,8 @@ impl System {
             .map(|start| match start {
                 Start::First => None,
                 Start::Checkpoint(checkpoint) => Some(checkpoint.parse().unwrap()),
+                Start::At(time) => Some(*time),
+                Start::Window { .. } => panic!("nobody audits this system"),
             })
             .collect()
     }
@@ -123,6 +125,8 @@ impl Source for SystemSource {
         let next = match &start {
             Start::First => 0,
             Start::Checkpoint(checkpoint) => checkpoint.parse().unwrap(),
+            Start::At(time) => *time,
+            Start::Window { .. } => panic!("nobody audits this system"),
         };
         system.starts.lock().unwrap().push(start);
         system.readers.fetch_add(1, SeqCst);
@@ -213,5 +217,6 @@ pub(crate) fn source(system: &Arc<System>, outputs: &[usize]) -> SourceSpec {
         source: Arc::new(SystemSource(Arc::clone(system))),
         owner: system.owner(),
         outputs: outputs.to_vec(),
+        expectations: logweir::pipeline::Expectations::default(),
     }
 }

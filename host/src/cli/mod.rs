@@ -16,19 +16,23 @@ use logweir::telemetry::escape;
 use logweir::telemetry::logs::{self, LogFormat, LogLevel};
 use progress::Screen;
 
+mod audit;
 mod check;
 mod completions;
 mod connect;
 #[cfg(feature = "demo")]
 mod demo;
+mod moment;
 mod plugin;
 mod progress;
 mod prompt;
 mod report;
 mod run;
 mod schema;
+mod serve;
 mod signals;
 mod state;
+mod status;
 mod validate;
 
 /// Reads logs from APIs through untrusted plugins, and delivers every record once.
@@ -69,6 +73,10 @@ enum Command {
     Connect(connect::Args),
     /// Read every source and deliver to every output, until stopped.
     Run(run::Args),
+    /// Find out what a source has that was never delivered, and deliver it.
+    Audit(audit::Args),
+    /// Show how a running Logweir is doing.
+    Status(status::Args),
     /// Test the connection of sources and outputs; writes nothing.
     Check(check::Args),
     /// Check the configuration, offline.
@@ -79,7 +87,7 @@ enum Command {
     /// Look into plugins: what they are, need, and are granted.
     #[command(subcommand)]
     Plugin(plugin::Command),
-    /// Look into what is stored of sources, or forget it.
+    /// Look into what is stored of sources, rewind it, or forget it.
     #[command(subcommand)]
     State(state::Command),
     /// Print the JSON Schema of the configuration, for editors.
@@ -114,6 +122,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Connect(args) => connect::run(&common, &args),
         Command::Run(args) => run::run(&common, &args),
+        Command::Audit(args) => audit::run(&common, &args),
+        Command::Status(args) => status::run(&common, &args),
         Command::Check(args) => check::run(&common, &args),
         Command::Validate(args) => validate::run(&common, &args),
         #[cfg(feature = "demo")]

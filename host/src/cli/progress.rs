@@ -186,7 +186,7 @@ impl Row {
 
     fn show(&mut self, status: &SourceStatus) {
         let rate = self.rate(status.records);
-        if let Some(share) = share(&status.phase) {
+        if let Some(share) = status.phase.share() {
             self.past = Some(Past::seen(self.past, share));
         }
         let text = self.describe(status, rate);
@@ -262,37 +262,9 @@ fn to_go(past: Past) -> String {
     }
 }
 
-/// How much of the time range of a first read is done, from 0 to 1.
-fn share(phase: &Phase) -> Option<f64> {
-    let Phase::Backfill {
-        first: Some(first),
-        reached,
-        until: Some(until),
-    } = phase
-    else {
-        return None;
-    };
-    let range = until.checked_sub(*first).filter(|range| *range > 0)?;
-    let done = reached.unwrap_or(*first).saturating_sub(*first);
-    Some((done as f64 / range as f64).clamp(0.0, 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_share_of_a_backfill_is_of_its_time_range() {
-        let backfill = |reached| Phase::Backfill {
-            first: Some(100),
-            reached,
-            until: Some(300),
-        };
-        assert_eq!(share(&backfill(None)), Some(0.0));
-        assert_eq!(share(&backfill(Some(150))), Some(0.25));
-        assert_eq!(share(&backfill(Some(u64::MAX))), Some(1.0));
-        assert_eq!(share(&Phase::Live), None);
-    }
 
     #[test]
     fn time_to_go_counts_from_where_this_run_began() {
@@ -317,6 +289,8 @@ mod tests {
                 credentials: Vec::new(),
                 network: logweir::gate::NetworkPolicy::default(),
                 limits: logweir::gate::GateLimits::default(),
+                share: None,
+                budgets: Arc::default(),
             },
             &logweir::gate::Clients::default(),
         );

@@ -8,6 +8,7 @@ use logweir::output::OutputPlan;
 use logweir::pipeline::{Options, OutputEnd, Report, SourceEnd};
 
 use super::progress::{self, Screen, Watched};
+use super::serve::{Bound, Served};
 use super::signals::Signals;
 use super::{Common, validate};
 
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   logweir run            read the past, then follow what is new; Ctrl-C stops and loses nothing
   logweir run --once     read everything up to now, deliver it, exit: for cron
+  logweir status         from another terminal: how it is doing
   kill -HUP PID          open output files anew, after a log rotation";
 
 #[derive(Debug, Default, clap::Args)]
@@ -65,11 +67,15 @@ pub(crate) async fn follow(
         gate: source.source.gate().clone(),
     });
     let watched = watched.collect();
-    let (pipeline, _lock) = host.pipeline(&loaded.plan, outputs, options)?;
+    let (pipeline, lock) = host.pipeline(&loaded.plan, outputs, options)?;
+    let bound = Bound::at(loaded.plan.listen).await?;
+    let observer = host.observer(&pipeline, bound.as_ref().map(Bound::address));
+    let served = Served::start(bound, &host.state, &lock, observer);
     let shown = tokio::spawn(progress::show(screen, watched, pipeline.status()));
     let report = pipeline.run(signals.stop.clone(), signals.reopen()).await?;
     // The status it shows has ended with the pipeline.
     shown.await?;
+    served.end().await;
     Ok(report)
 }
 

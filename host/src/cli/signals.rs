@@ -1,5 +1,6 @@
 //! SIGINT and SIGTERM stop reading and deliver what is queued; a second one exits at once; SIGHUP reopens files.
 
+use logweir::telemetry::acts::Act;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,7 @@ async fn stop_on(stop: CancellationToken, mut interrupt: Signal, mut terminate: 
 
 async fn reopen_on(reopen: watch::Sender<u64>, mut hang_up: Signal) {
     while hang_up.recv().await.is_some() {
-        tracing::info!("reopening files");
+        tracing::info!(act = %Act::FilesReopened, "reopening files");
         reopen.send_modify(|times| *times += 1);
     }
 }

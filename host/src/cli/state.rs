@@ -1,4 +1,4 @@
-//! `logweir state list|forget`: what is stored of sources, for people.
+//! `logweir state list|show|rewind|forget`: what is stored of sources, for people.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -6,14 +6,18 @@ use std::process::ExitCode;
 use anyhow::bail;
 use jiff::Timestamp;
 use logweir::config::{Loaded, suggestion};
-use logweir::state::{State, StoredSource};
+use logweir::state::{LedgerSize, State, StoredSource, Verdict};
+use logweir::telemetry::acts::Act;
 use logweir::telemetry::escape;
 
+use super::moment::{self, Moment};
 use super::{Common, Usage, prompt};
 
 const EXAMPLES: &str = "\
 Examples:
   logweir state list
+  logweir state show acme
+  logweir state rewind acme --to 7d --dry-run    what would come again
   logweir state forget acme     its next run reads from the beginning again";
 
 /// Looks into and settles what is stored of sources.
@@ -22,8 +26,33 @@ Examples:
 pub(crate) enum Command {
     /// List what is stored: how far every source and every output is.
     List,
+    /// Show what is stored of one source.
+    Show(ShowArgs),
+    /// Have a source begin again at a time: its next run reads from there.
+    Rewind(RewindArgs),
     /// Forget how far a source is: its next run reads from the beginning again.
     Forget(ForgetArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Name of the source, as `state list` shows it.
+    source: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RewindArgs {
+    /// Name of the source, as `state list` shows it.
+    source: String,
+    /// Where to begin: a time like 2026-11-27T08:00:00Z, or how long ago, like 7d.
+    #[arg(long, value_name = "TIME")]
+    to: Moment,
+    /// Say what would come again, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't ask.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -48,8 +77,15 @@ pub(crate) fn run(common: &Common, command: &Command) -> anyhow::Result<ExitCode
                 folder.display()
             ))?;
         }
+        (Command::Show(args), Some(state)) => show(&state, args)?,
+        (Command::Rewind(args), Some(state)) => rewind(&state, args)?,
         (Command::Forget(args), Some(state)) => forget(&state, args)?,
-        (Command::Forget(args), None) => return Err(unknown(&args.source, &[]).into()),
+        (
+            Command::Show(ShowArgs { source })
+            | Command::Rewind(RewindArgs { source, .. })
+            | Command::Forget(ForgetArgs { source, .. }),
+            None,
+        ) => return Err(unknown(source, &[]).into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,20 +114,136 @@ fn list(state: &State) -> anyhow::Result<()> {
 }
 
 fn describe(name: &str, stored: &StoredSource) -> String {
-    let updated = i128::from(stored.updated);
-    let updated = Timestamp::from_nanosecond(updated)
-        .map_or_else(|_| "?".to_owned(), |time| format!("{time:.0}"));
-    format!(
+    let mut text = format!(
         "\nsource {}\n  reads       {} through plugin {}\n  settled     {} record{}, {} of them in the dead letter\n  \
-         updated     {updated}\n  checkpoint  {}\n",
+         updated     {}\n  ledger      {}\n  checkpoint  {}\n",
         escape::line(name),
         escape::line(&stored.owner.origin),
         escape::line(&stored.owner.plugin),
         stored.settled,
         if stored.settled == 1 { "" } else { "s" },
         stored.dead,
+        moment::shown(stored.updated),
+        ledger(stored.ledger),
         escape::line(&stored.checkpoint),
+    );
+    if let Some(time) = stored.rewind_to {
+        text += &format!(
+            "  rewound     its next run begins at {}, not at the checkpoint\n",
+            moment::shown(time)
+        );
+    }
+    text
+}
+
+fn ledger(size: LedgerSize) -> String {
+    let Some(since) = size.complete_since else {
+        return "empty: nothing was delivered since there are ledgers".to_owned();
+    };
+    format!(
+        "{} record{} in {} bytes, complete since {}",
+        size.ids,
+        if size.ids == 1 { "" } else { "s" },
+        size.bytes(),
+        moment::shown(since)
     )
+}
+
+fn show(state: &State, args: &ShowArgs) -> anyhow::Result<()> {
+    let stored = find(state, &args.source)?;
+    let mut text = describe(&args.source, &stored).trim_start().to_owned();
+    if let Some(audit) = state.audit(&args.source)? {
+        let (since, until) = (moment::shown(audit.since), moment::shown(audit.until));
+        let how = match audit.finished {
+            Some(time) => format!("ended {}", moment::shown(time)),
+            None => "was interrupted; the next one goes on where it was".to_owned(),
+        };
+        let (missing, _) = state.count_suspects(&args.source, Verdict::Missing)?;
+        let (fixed, _) = state.count_suspects(&args.source, Verdict::Fixed)?;
+        writeln!(
+            text,
+            "  audit       of {since} to {until} {how}: {} compared, {missing} missing, {fixed} delivered late",
+            audit.read
+        )?;
+    }
+    super::print(&text)
+}
+
+/// What is stored of a source, or who there is.
+fn find(state: &State, name: &str) -> anyhow::Result<StoredSource> {
+    let sources = state.sources()?;
+    if let Some((_, stored)) = sources.iter().find(|(known, _)| known == name) {
+        return Ok(stored.clone());
+    }
+    let known: Vec<_> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    Err(unknown(name, &known).into())
+}
+
+fn rewind(state: &State, args: &RewindArgs) -> anyhow::Result<()> {
+    let name = &args.source;
+    // Held from before the question: a running host would write it again.
+    let _lock = state.lock()?;
+    let stored = find(state, name)?;
+    let to = args.to.before(Timestamp::now())?;
+    super::tell(describe(name, &stored).trim_start());
+    super::tell(&comes_again(state, name, &stored, to)?);
+    if args.dry_run {
+        super::tell("nothing was changed");
+        return Ok(());
+    }
+    confirm(
+        args.yes,
+        "rewind",
+        &format!("Have `{name}` begin at {}?", moment::shown(to)),
+    )?;
+    state.rewind(name, to)?;
+    super::tell(&format!(
+        "rewound: the next run of `{name}` begins at {}",
+        moment::shown(to)
+    ));
+    Ok(())
+}
+
+/// What a rewind brings again, as far as the ledger knows.
+fn comes_again(
+    state: &State,
+    name: &str,
+    stored: &StoredSource,
+    to: u64,
+) -> anyhow::Result<String> {
+    let again = state.delivered_since(name, to)?;
+    let known = stored.ledger.complete_since;
+    let beyond = match known {
+        Some(since) if since <= to => String::new(),
+        Some(since) => format!(
+            "; what was delivered of before {} comes again too, and is not counted here",
+            moment::shown(since)
+        ),
+        None => "; what was delivered before there was a ledger comes again too".to_owned(),
+    };
+    Ok(format!(
+        "The next run reads from {} on, whatever was delivered of it: about {again} record{} come{} again{beyond}.",
+        moment::shown(to),
+        if again == 1 { "" } else { "s" },
+        if again == 1 { "s" } else { "" },
+    ))
+}
+
+/// Asks, unless told not to.
+fn confirm(yes: bool, verb: &str, question: &str) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !prompt::interactive() {
+        return Err(Usage(format!(
+            "nothing was changed: say --yes to {verb} without being asked"
+        ))
+        .into());
+    }
+    if !prompt::yes(question)? {
+        bail!("nothing was changed");
+    }
+    Ok(())
 }
 
 fn unknown(name: &str, known: &[&str]) -> Usage {
@@ -107,27 +259,14 @@ fn forget(state: &State, args: &ForgetArgs) -> anyhow::Result<()> {
     let name = &args.source;
     // Held from before the question: a running host would write it again.
     let _lock = state.lock()?;
-    let sources = state.sources()?;
-    let Some((_, stored)) = sources.iter().find(|(known, _)| known == name) else {
-        let known: Vec<_> = sources.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(unknown(name, &known).into());
-    };
-    super::tell(describe(name, stored).trim_start());
+    let stored = find(state, name)?;
+    super::tell(describe(name, &stored).trim_start());
     super::tell(
         "The next run reads from the beginning again, as the configuration says. What is there already comes once more.",
     );
-    if !args.yes {
-        if !prompt::interactive() {
-            return Err(Usage(
-                "nothing was changed: say --yes to forget without being asked".to_owned(),
-            )
-            .into());
-        }
-        if !prompt::yes(&format!("Forget how far `{name}` is?"))? {
-            bail!("nothing was changed");
-        }
-    }
+    confirm(args.yes, "forget", &format!("Forget how far `{name}` is?"))?;
     state.forget(name)?;
+    tracing::warn!(act = %Act::StateForgotten, source = name, "forgot how far a source is");
     super::tell(&format!(
         "forgotten: `{name}` starts from the beginning at its next run"
     ));

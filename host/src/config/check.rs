@@ -7,6 +7,12 @@ use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
 use super::mistake::suggestion;
+use crate::gate::check_schema_size;
+
+/// Nobody corrects more at a time, and the plugin may have written a schema that finds one everywhere.
+const ISSUES_MAX: usize = 64;
+/// No schema is followed deeper into a configuration.
+const DEPTH_MAX: usize = 64;
 
 /// Everything that is wrong with a plugin's configuration: JSON pointers into it, and what is wrong there. A value that
 /// was typed is never repeated: it may be a secret in the wrong place.
@@ -15,6 +21,9 @@ pub fn check_against_schema(schema: &str, config: &Value) -> Vec<(String, String
         Ok(schema) => schema,
         Err(error) => return vec![unusable(&error.to_string())],
     };
+    if let Err(why) = check_schema_size(&schema, depth(config, DEPTH_MAX)) {
+        return vec![unusable(&format!("it {why}"))];
+    }
     // Without a retriever: a schema of somebody else's may not make us fetch anything.
     let validator = match jsonschema::validator_for(&schema) {
         Ok(validator) => validator,
@@ -32,7 +41,7 @@ fn unusable(why: &str) -> (String, String) {
 
 fn issues(validator: &Validator, schema: &Value, config: &Value) -> Vec<(String, String)> {
     let mut issues = BTreeSet::new();
-    for error in validator.iter_errors(config) {
+    for error in validator.iter_errors(config).take(ISSUES_MAX) {
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
@@ -41,6 +50,7 @@ fn issues(validator: &Validator, schema: &Value, config: &Value) -> Vec<(String,
                 issues.extend(
                     unexpected
                         .iter()
+                        .take(ISSUES_MAX)
                         .map(|key| unknown_key(pointer, key, &known)),
                 );
             }
@@ -53,7 +63,20 @@ fn issues(validator: &Validator, schema: &Value, config: &Value) -> Vec<(String,
             }
         }
     }
-    issues.into_iter().collect()
+    issues.into_iter().take(ISSUES_MAX).collect()
+}
+
+/// How many levels a value has below itself, `max` at most.
+fn depth(value: &Value, max: usize) -> usize {
+    if max == 0 {
+        return 0;
+    }
+    let below = |inner: &Value| 1 + depth(inner, max - 1);
+    match value {
+        Value::Object(keys) => keys.values().map(below).max().unwrap_or(0),
+        Value::Array(items) => items.iter().map(below).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn pointer_of(error: &ValidationError<'_>) -> String {
@@ -282,6 +305,38 @@ mod tests {
                 "{schema}"
             );
         }
+    }
+
+    #[test]
+    fn trust_15_a_schema_is_measured_for_the_configuration_that_it_checks() {
+        let reference = json!({ "$ref": "#" });
+        let wide = json!({ "additionalProperties": { "anyOf": vec![reference; 300] } });
+        let schema = wide.to_string();
+        assert!(check_against_schema(&schema, &json!({ "a": {} })).is_empty());
+        let deep = json!({ "a": { "a": { "a": { "a": {} } } } });
+        let issues = check_against_schema(&schema, &deep);
+        assert!(issues[0].1.contains("more than 20000 parts"), "{issues:?}");
+    }
+
+    #[test]
+    fn trust_15_a_long_chain_of_references_is_read() {
+        let mut all = serde_json::Map::new();
+        for number in 0..4_000 {
+            let next = json!({ "$ref": format!("#/$defs/d{}", number + 1) });
+            all.insert(format!("d{number}"), json!({ "properties": { "a": next } }));
+        }
+        all.insert("d4000".into(), json!({}));
+        let schema = json!({ "$ref": "#/$defs/d0", "$defs": all }).to_string();
+        assert!(check_against_schema(&schema, &json!({ "a": { "a": 1 } })).is_empty());
+    }
+
+    #[test]
+    fn issues_have_an_end() {
+        let keys = (0..200).map(|number| (format!("k{number}"), json!(1)));
+        let config = Value::Object(keys.collect());
+        assert_eq!(check_against_schema(SCHEMA, &config).len(), ISSUES_MAX);
+        let schema = r#"{"additionalProperties": {"type": "string"}}"#;
+        assert_eq!(check_against_schema(schema, &config).len(), ISSUES_MAX);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! A file as it is shown in an error: with its secrets and its control characters covered.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::node::{Node, Place};
+use crate::telemetry::escape;
 
 /// Keys that may hold a secret wherever they stand, also where they don't belong.
 const SECRET_WORDS: [&str; 6] = [
@@ -42,10 +44,14 @@ impl Document {
     }
 }
 
-/// The text with whatever might act on a terminal replaced.
+/// The text with whatever might act on a terminal escaped.
 pub(super) fn printable(text: &str) -> String {
-    let acts = |c: char| c.is_control() || is_invisible(c);
-    text.replace(acts, "?")
+    escape::line(text).into_owned()
+}
+
+/// Whether a character might act on a terminal: hide, move or turn around what is there.
+fn acts(c: char) -> bool {
+    matches!(escape::line(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
 }
 
 /// Everything that stands where a secret belongs, or under a key that sounds like one.
@@ -160,7 +166,7 @@ fn cover(text: &str, secrets: Vec<Range<usize>>) -> Arc<str> {
         } else if is_secret.get(offset) == Some(&true) {
             Some("*")
         } else {
-            (c.is_control() || is_invisible(c)).then_some("?")
+            acts(c).then_some("?")
         };
         match cover {
             None => shown.push(c),
@@ -168,11 +174,6 @@ fn cover(text: &str, secrets: Vec<Range<usize>>) -> Arc<str> {
         }
     }
     shown.into()
-}
-
-/// Format characters that turn text around or hide it (bidirectional controls, zero widths, separators of lines).
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -249,6 +250,7 @@ sources:
     fn trust_20_nothing_shown_acts_on_a_terminal() {
         assert_eq!(shown("a: \u{202e}b"), "a: ???b");
         assert_eq!(shown("a: [\u{1b}"), "a: [?");
-        assert_eq!(printable("a\u{1b}[2J\u{9b}b"), "a?[2J?b");
+        assert_eq!(shown("a: \u{ad}\u{600}\u{180e}b"), "a: ???????b");
+        assert_eq!(printable("a\u{1b}[2J\u{9b}b"), "a\\u{1b}[2J\\u{9b}b");
     }
 }

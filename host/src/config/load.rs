@@ -13,7 +13,7 @@ use super::resolve::{Found, Surroundings, TypedFile, resolve};
 use super::yaml;
 
 /// The folder beside the main file whose files are read too.
-const FRAGMENTS: &str = "logweir.d";
+pub(super) const FRAGMENTS: &str = "logweir.d";
 
 /// Nobody writes more than this; whatever is bigger is another file.
 const FILE_BYTES_MAX: usize = 16 << 20;

@@ -27,6 +27,7 @@ pub use diagnostic::{ConfigDiagnostic, ConfigErrors};
 pub use load::Loaded;
 pub use mistake::suggestion;
 pub use plan::{
-    Limits, LogFormat, LogLevel, LogPlan, OutputEntry, Plan, PluginRef, QueuePlan, SourcePlan,
+    AuditPlan, ClientPlan, CredentialPlan, LedgerPlan, Limits, LogFormat, LogLevel, LogPlan,
+    OutputEntry, Plan, PluginRef, ProofPlan, QueuePlan, SourcePlan,
 };
 pub use schema::schema;

@@ -2,6 +2,7 @@
 //!
 //! Plans can be compared: what is equal in two plans need not be restarted.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use super::raw::{LogFormat, LogLevel};
-use crate::gate::Granted;
+use crate::gate::{Granted, Share};
 use crate::http::NetworkPolicy;
 use crate::output::OutputPlan;
 use crate::secret::SecretRef;
+use crate::telemetry::silence::Silence;
 
 /// What a configuration means.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,12 @@ pub struct Plan {
     pub log: LogPlan,
     /// The file of records that can't be delivered.
     pub dead_letter: PathBuf,
+    /// What is remembered of what was delivered.
+    pub ledger: LedgerPlan,
+    /// What is compared with it without being asked for, if anything is.
+    pub audit: Option<AuditPlan>,
+    /// Where health and metrics are served, if they are.
+    pub listen: Option<SocketAddr>,
 }
 
 /// One source.
@@ -39,13 +47,65 @@ pub struct SourcePlan {
     /// The plugin's own configuration: an object without references.
     pub config: Value,
     /// Where its secrets are, by kind of credential.
-    pub credentials: Vec<(String, SecretRef)>,
+    pub credentials: Vec<(String, CredentialPlan)>,
     /// How its network is reached.
     pub network: NetworkPolicy,
     /// What its plugin may use up.
     pub limits: Limits,
+    /// The share of each limit on requests that may be used; without one the default, or what other sources say that
+    /// share the limit.
+    pub share: Option<Share>,
+    /// How long nothing may come before that is said.
+    pub silence: Silence,
     /// What a plugin in a file may reach; nothing without these.
     pub grants: Vec<Granted>,
+}
+
+/// One credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialPlan {
+    /// A secret that is sent as it is.
+    Secret(SecretRef),
+    /// A client that gets tokens.
+    Client(ClientPlan),
+}
+
+/// A client that gets tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientPlan {
+    /// Its id.
+    pub client_id: String,
+    /// What it proves itself with.
+    pub proof: ProofPlan,
+    /// What it asks for; `None` is what the plugin says.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// What a client proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProofPlan {
+    /// A private key.
+    Key {
+        /// Where it is.
+        key: SecretRef,
+        /// What the peer knows it by.
+        key_id: Option<String>,
+    },
+    /// A secret.
+    Secret(SecretRef),
+}
+
+impl CredentialPlan {
+    /// Where the secret of it is.
+    pub fn reference(&self) -> &SecretRef {
+        match self {
+            Self::Secret(reference) => reference,
+            Self::Client(client) => match &client.proof {
+                ProofPlan::Key { key, .. } => key,
+                ProofPlan::Secret(reference) => reference,
+            },
+        }
+    }
 }
 
 /// Which plugin reads a source.
@@ -101,6 +161,24 @@ pub struct QueuePlan {
     pub records: u64,
 }
 
+/// What is remembered of what was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerPlan {
+    /// For how long.
+    pub keep: Duration,
+}
+
+/// Audits that are made without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditPlan {
+    /// How long after the end of one the next one of the same source begins.
+    pub every: Duration,
+    /// How far back each one looks.
+    pub since: Duration,
+    /// Whether what is missing is delivered, or only said.
+    pub fix: bool,
+}
+
 /// The log about Logweir itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogPlan {
@@ -108,6 +186,25 @@ pub struct LogPlan {
     pub format: LogFormat,
     /// How much.
     pub level: LogLevel,
+}
+
+impl Default for LedgerPlan {
+    /// Twice as long as the longest holidays: 16 MB per million records.
+    fn default() -> Self {
+        Self {
+            keep: Duration::from_secs(14 * 86_400),
+        }
+    }
+}
+
+impl Default for AuditPlan {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(86_400),
+            since: Duration::from_secs(2 * 86_400),
+            fix: false,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -1,18 +1,18 @@
 //! What may be typed, key by key. The editors' JSON Schema is made from these types, their documentation included.
 
+mod value;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use url::Url;
 
+pub(super) use self::value::{RawDigest, RawListen, RawNet, RawProxy, RawShare, RawSilence};
 use crate::gate::Granted;
 use crate::units::{ByteSize, Period};
 
@@ -36,11 +36,17 @@ pub(super) struct RawFile {
     pub(super) state: Option<PathBuf>,
     /// What Logweir says about itself.
     pub(super) log: Option<RawLog>,
+    /// What may be used of the limits on requests, unless a source says otherwise.
+    pub(super) budget: Option<RawBudget>,
     /// Where records go that can't be delivered.
     pub(super) dead_letter: Option<RawDeadLetter>,
-    #[schemars(skip)]
-    #[expect(dead_code, reason = "refused with words")]
-    pub(super) listen: Option<Later>,
+    /// What is remembered of what was delivered, so that nothing is delivered twice and an audit can tell what was not.
+    pub(super) ledger: Option<RawLedger>,
+    /// Regular audits: what do sources have that was never delivered?
+    pub(super) audit: Option<RawAudit>,
+    /// Where health and metrics are served over HTTP: an address and a port, or a port alone, which is then on
+    /// loopback. `/livez`, `/readyz` and `/metrics` are there. Default: nowhere.
+    pub(super) listen: Option<RawListen>,
 }
 
 /// A system to read from.
@@ -52,9 +58,8 @@ pub(super) struct RawSource {
     pub(super) plugin: RawPlugin,
     /// The plugin's own configuration. No secrets and no `${…}` in here.
     pub(super) config: Option<Map<String, Value>>,
-    /// Secrets, by the kind of credential that the plugin understands: `${env:NAME}` or `${file:PATH}`. The plugin
-    /// never sees them.
-    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    /// Secrets, by the kind of credential that the plugin understands. The plugin never sees them.
+    #[schemars(with = "Option<BTreeMap<String, RawCredential>>")]
     #[expect(
         dead_code,
         reason = "read from the tree, where every item has its place"
@@ -64,8 +69,55 @@ pub(super) struct RawSource {
     pub(super) network: Option<RawNetwork>,
     /// What its plugin may use up.
     pub(super) limits: Option<RawLimits>,
+    /// What may be used of the limits on requests. Of sources with one address and one credential the least counts.
+    pub(super) budget: Option<RawBudget>,
+    /// How long nothing may come before that is said, like `6h`; `learn` takes it from the source's own habits, which
+    /// takes a day; `never`. Default: learn.
+    pub(super) silence: Option<RawSilence>,
     /// What a plugin that is not built in may reach; `logweir plugin inspect` prints what it asks for.
     pub(super) grants: Option<Vec<Granted>>,
+}
+
+/// A credential.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[schemars(rename = "Credential")]
+#[expect(
+    dead_code,
+    reason = "only its schema: each form is read where it stands"
+)]
+pub(super) enum RawCredential {
+    /// A secret: `${env:NAME}`, `${file:PATH}` or `${exec:COMMAND ARGUMENT…}`.
+    Secret(String),
+    /// A client that gets tokens (OAuth 2.0 client credentials).
+    Client(RawClient),
+}
+
+/// A client that gets tokens (OAuth 2.0 client credentials).
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Client")]
+pub(super) struct RawClient {
+    /// The client's id. It is no secret.
+    pub(super) client_id: String,
+    /// Its private key: `${file:PATH}` of PEM or a JSON Web Key, RSA from 2048 bits or EC on P-256, P-384 or P-521.
+    #[schemars(with = "Option<String>")]
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) private_key: Option<Later>,
+    /// The id (`kid`) of its public key there, unless a JSON Web Key says it itself.
+    pub(super) key_id: Option<String>,
+    /// Its secret, where it has no key.
+    #[schemars(with = "Option<String>")]
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) client_secret: Option<Later>,
+    /// What its tokens are for. Default: what the plugin needs.
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// Which plugin to use.
@@ -122,6 +174,15 @@ pub(super) struct RawLimits {
     pub(super) batch: Option<ByteSize>,
     /// Number of records in one batch. Default: 100000.
     pub(super) records: Option<u32>,
+}
+
+/// What may be used of the limits on requests.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Budget")]
+pub(super) struct RawBudget {
+    /// The share of the limit that the system tells, spread evenly. The rest is for its other users. Default: 50%.
+    pub(super) share: Option<RawShare>,
 }
 
 /// What every output has, whatever its type.
@@ -216,6 +277,28 @@ pub(super) struct RawDeadLetter {
     pub(super) path: Option<PathBuf>,
 }
 
+/// What is remembered of what was delivered.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Ledger")]
+pub(super) struct RawLedger {
+    /// For how long a record is remembered, in 16 bytes of the state. Default: 14d.
+    pub(super) keep: Option<Period>,
+}
+
+/// Regular audits.
+#[derive(Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Audit")]
+pub(super) struct RawAudit {
+    /// How long after the end of one the next one of the same source begins. Default: 1d.
+    pub(super) every: Option<Period>,
+    /// How far back each one looks. Default: 2d.
+    pub(super) since: Option<Period>,
+    /// Whether what is missing is delivered, or only said. Default: false.
+    pub(super) fix: Option<bool>,
+}
+
 /// A value that is looked at later, or that is only there to be refused with words.
 pub(super) struct Later;
 
@@ -266,83 +349,4 @@ impl<'de> Visitor<'de> for PluginVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPlugin, A::Error> {
         RawPluginFile::deserialize(MapAccessDeserializer::new(map)).map(RawPlugin::File)
     }
-}
-
-/// A text that means something: it is read with `FromStr` where it stands, so that a mistake in it has its place.
-macro_rules! text_value {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $parse:expr, $schema:tt) => {
-        $(#[$doc])*
-        pub(super) struct $name(pub(super) $inner);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                let parse: fn(&str) -> Result<$inner, String> = $parse;
-                parse(&text).map(Self).map_err(de::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-}
-
-text_value!(
-    /// A SHA-256.
-    RawDigest([u8; 32]),
-    parse_digest,
-    {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
-);
-text_value!(
-    /// The URL of a proxy.
-    RawProxy(Url),
-    parse_proxy,
-    {"type": "string", "examples": ["http://proxy.example.com:3128"]}
-);
-text_value!(
-    /// A range of addresses.
-    RawNet(IpNet),
-    parse_net,
-    {"type": "string", "examples": ["10.0.0.0/8", "192.168.1.20"]}
-);
-
-fn parse_digest(text: &str) -> Result<[u8; 32], String> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
-    let digest: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    digest
-        .filter(|_| rest.is_empty())
-        .and_then(|digest| digest.try_into().ok())
-        .ok_or_else(|| "a SHA-256 is 64 hexadecimal digits".to_owned())
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-}
-
-fn parse_proxy(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| "a proxy is written like `http://proxy.example.com:3128`".to_owned())
-}
-
-fn parse_net(text: &str) -> Result<IpNet, String> {
-    let single = || text.parse::<IpAddr>().map(IpNet::from).ok();
-    let net = text.parse().ok().or_else(single);
-    net.ok_or_else(|| {
-        "a range of addresses is written like `10.0.0.0/8`, a single one like `10.1.2.3`".to_owned()
-    })
 }

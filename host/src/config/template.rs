@@ -20,6 +20,8 @@ pub struct NewSource<'a> {
     pub plugin: &'a str,
     /// The keys of the plugin's own configuration, in order.
     pub config: &'a [(&'a str, &'a Value)],
+    /// The keys of `network:`, in order.
+    pub network: &'a [(&'a str, String)],
     /// The kind of credential.
     pub credential: &'a str,
     /// The file that its secret was put into.
@@ -82,6 +84,12 @@ fn push_source(text: &mut String, source: &NewSource<'_>) {
     line(text, 4, "config", None, None);
     for (key, value) in source.config {
         line(text, 6, key, Some(&yaml(value)), None);
+    }
+    if !source.network.is_empty() {
+        line(text, 4, "network", None, None);
+    }
+    for (key, value) in source.network {
+        line(text, 6, key, Some(&scalar(value)), None);
     }
     line(
         text,
@@ -177,7 +185,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::config::{Loaded, PluginRef};
+    use crate::config::{CredentialPlan, Loaded, PluginRef};
     use crate::secret::SecretRef;
 
     fn config() -> [(&'static str, &'static Value); 2] {
@@ -191,8 +199,17 @@ mod tests {
             name,
             plugin: "audit",
             config,
+            network: &[],
             credential: "api_token",
             secret_file: "secrets/acme",
+        }
+    }
+
+    /// A file of the folder may name secrets of that folder alone.
+    fn further<'a>(name: &'a str, config: &'a [(&'a str, &'a Value)]) -> NewSource<'a> {
+        NewSource {
+            secret_file: "logweir.d/beta.token",
+            ..source(name, config)
         }
     }
 
@@ -218,7 +235,7 @@ mod tests {
             type: console
             inputs: [acme]
         "#);
-        insta::assert_snapshot!(fragment(&source("beta", &config())), @r#"
+        insta::assert_snapshot!(fragment(&further("beta", &config())), @r#"
         # Read together with ../logweir.yaml; relative paths start from the folder of that file.
         sources:
           beta:                                 # the name in logs, metrics and file names
@@ -227,13 +244,40 @@ mod tests {
               domain: acme.example.com
               backfill: 60d
             credentials:                        # the plugin never sees these
-              api_token: ${file:secrets/acme}
+              api_token: ${file:logweir.d/beta.token}
         outputs:
           beta-archive:                         # every record as it came, exactly once
             type: file
             inputs: [beta]
             path: "logs/{source}.ndjson"
         "#);
+    }
+
+    #[test]
+    fn how_the_network_is_reached_is_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("logweir.yaml");
+        let network = [
+            ("proxy", "http://proxy.example.com:3128".to_owned()),
+            ("ca_file", "/etc/acme/ca \"1\".pem".to_owned()),
+        ];
+        let config = config();
+        let source = NewSource {
+            network: &network,
+            ..source("acme", &config)
+        };
+        std::fs::write(&main, main_file(&source)).unwrap();
+        let loaded = Loaded::load(&main)
+            .map_err(|errors| errors.render(false))
+            .unwrap();
+        let policy = &loaded.plan.sources[0].network;
+        let proxy = policy.proxy.as_ref().map(url::Url::as_str);
+        assert_eq!(proxy, Some("http://proxy.example.com:3128/"));
+        let ca_file = policy.ca_file.as_deref();
+        assert_eq!(
+            ca_file,
+            Some(std::path::Path::new("/etc/acme/ca \"1\".pem"))
+        );
     }
 
     #[test]
@@ -245,7 +289,7 @@ mod tests {
         for name in ["beta", "null", &"x".repeat(63)] {
             std::fs::write(
                 folder.path().join(format!("logweir.d/{name}.yaml")),
-                fragment(&source(name, &config())),
+                fragment(&further(name, &config())),
             )
             .unwrap();
         }
@@ -259,6 +303,7 @@ mod tests {
             serde_json::json!({"domain": "acme.example.com", "backfill": "60d"})
         );
         let token = SecretRef::File(folder.path().join("secrets/acme"));
+        let token = CredentialPlan::Secret(token);
         assert_eq!(source.credentials, [("api_token".to_owned(), token)]);
         assert_eq!(loaded.plan.sources.len(), 4);
         assert_eq!(loaded.plan.outputs.len(), 5);

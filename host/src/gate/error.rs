@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::oauth::{TokenError, TokenRefusal};
 use super::refusal::Refusal;
 use crate::http::{ClientError, HttpError};
 
@@ -14,6 +15,9 @@ pub enum GateError {
     /// The request went out, or tried to, and no answer came.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The request could not be signed: the peer gives its client no token, and somebody has to do something.
+    #[error(transparent)]
+    Unauthorized(#[from] TokenRefusal),
     /// The body stopped coming.
     #[error("the answer's body stopped: nothing came for {} s", .0.as_secs_f64())]
     Stalled(Duration),
@@ -35,4 +39,15 @@ pub enum GateError {
     /// The gate can't be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl From<TokenError> for GateError {
+    /// What may pass is like a request that was not answered.
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Refused(refusal) => Self::Unauthorized(refusal),
+            TokenError::Http(error) => Self::Http(error),
+            TokenError::Unavailable(_) => Self::Http(HttpError::Other(error.to_string())),
+        }
+    }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::{Origin, Url};
 
-use super::need::{CredentialKind, Description, Need, RateLimit};
-use super::origin::OriginTemplate;
+use super::need::{CredentialKind, Description, Need, RateLimit, Scheme};
+use super::origin::{OriginTemplate, TokenUrl};
 use super::path::PathPattern;
 use super::validate::parse_method;
 use crate::http::Reach;
@@ -32,6 +32,9 @@ pub struct Granted {
     /// The header that the credential is put into, unless that is `authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_header: Option<String>,
+    /// Whether it is for `check` alone. Where the need says so too, it need not be said here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_only: bool,
 }
 
 impl Granted {
@@ -44,6 +47,7 @@ impl Granted {
             paths: need.paths.clone(),
             credential: need.credential.clone(),
             credential_header: shown_header(need, kinds),
+            check_only: need.check_only,
         }
     }
 }
@@ -124,6 +128,8 @@ pub struct Grant {
     request_headers: Vec<HeaderName>,
     response_headers: Vec<HeaderName>,
     credential: Option<String>,
+    /// Where the host asks for the tokens that sign these requests.
+    token_url: Option<Url>,
     rate_limit: Option<RateLimit>,
     check_only: bool,
 }
@@ -162,6 +168,7 @@ impl Grant {
             request_headers: header_names(&need.request_headers),
             response_headers: header_names(&need.response_headers),
             credential: need.credential.clone(),
+            token_url: None,
             rate_limit: need.rate_limit.clone(),
             check_only: need.check_only,
         }))
@@ -179,9 +186,10 @@ impl Grant {
         }
         let mut grants = Vec::new();
         for need in &description.needs {
-            let Some(grant) = Self::resolve(need, plugin_config)? else {
+            let Some(mut grant) = Self::resolve(need, plugin_config)? else {
                 continue;
             };
+            grant.token_url = grant.find_token_url(&description.credentials, plugin_config)?;
             match granting {
                 Granting::BuiltIn => grants.push(grant),
                 Granting::Listed(list) => {
@@ -223,6 +231,23 @@ impl Grant {
         self.credential.as_deref()
     }
 
+    /// Whether every request that the other admits is one that this admits too, at the same times.
+    pub fn covers(&self, other: &Self) -> bool {
+        let within = |path: &PathPattern| self.paths.iter().any(|mine| mine.covers(path));
+        self.origin.origin() == other.origin.origin()
+            && (other.check_only || !self.check_only)
+            && other
+                .methods
+                .iter()
+                .all(|method| self.methods.contains(method))
+            && other.paths.iter().all(within)
+    }
+
+    /// Where the host asks for the tokens that sign these requests.
+    pub(crate) fn token_url(&self) -> Option<&Url> {
+        self.token_url.as_ref()
+    }
+
     /// Whether it is for `check` alone.
     pub fn is_check_only(&self) -> bool {
         self.check_only
@@ -236,8 +261,36 @@ impl Grant {
         &self.response_headers
     }
 
+    pub(crate) fn paths(&self) -> &[PathPattern] {
+        &self.paths
+    }
+
     pub(crate) fn rate_limit(&self) -> Option<&RateLimit> {
         self.rate_limit.as_ref()
+    }
+
+    /// Where tokens for this grant's credential are asked for, if that is such a credential. It is where the requests
+    /// go, so it is as well encrypted as they are (trust rule 6).
+    fn find_token_url(
+        &self,
+        kinds: &[CredentialKind],
+        config: &Value,
+    ) -> Result<Option<Url>, GrantError> {
+        let kind = kinds
+            .iter()
+            .find(|kind| Some(&kind.name) == self.credential.as_ref());
+        let Some(Scheme::Oauth(scheme)) = kind.map(|kind| &kind.scheme) else {
+            return Ok(None);
+        };
+        let refused = |reason: String| GrantError::Need {
+            need: self.need.to_string(),
+            reason,
+        };
+        let template = TokenUrl::parse(&scheme.token_url).map_err(refused)?;
+        template
+            .fill(&self.origin, config)
+            .map(Some)
+            .map_err(refused)
     }
 
     /// Leaves of the grant what a person has agreed to.
@@ -273,6 +326,7 @@ impl Grant {
             return Err(refused(reason));
         }
         self.credential.clone_from(&item.credential);
+        self.check_only |= item.check_only;
         Ok(self)
     }
 }
@@ -439,6 +493,30 @@ mod tests {
         other(|granted| granted.credential = Some("other".into()));
         other(|granted| granted.credential_header = Some("x-api-key".into()));
         other(|granted| granted.paths = vec!["/a/../b".into()]);
+    }
+
+    #[test]
+    fn trust_04_what_was_granted_for_check_alone_stays_so_whatever_the_need_says_later() {
+        let mut description = description();
+        description.needs[0].check_only = true;
+        let shown = Granted::all_of(&description.needs[0], &description.credentials);
+        let pasted = serde_json::to_value(&shown).unwrap();
+        assert_eq!(pasted["check_only"], json!(true));
+        assert_eq!(
+            serde_json::to_value(logs()).unwrap().get("check_only"),
+            None
+        );
+
+        description.needs[0].check_only = false;
+        let config = json!({ "url": "https://acme.example" });
+        let resolve =
+            |item: Granted| Grant::resolve_all(&description, &config, Granting::Listed(&[item]));
+        assert!(resolve(shown).unwrap()[0].is_check_only());
+        assert!(!resolve(logs()).unwrap()[0].is_check_only());
+
+        description.needs[0].check_only = true;
+        let grants = Grant::resolve_all(&description, &config, Granting::Listed(&[logs()]));
+        assert!(grants.unwrap()[0].is_check_only());
     }
 
     #[test]

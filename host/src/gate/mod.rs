@@ -7,8 +7,9 @@
 //! 1. parses the address once, decides on that value and sends that value; what a server could read differently than
 //!    the gate did is refused (`request`);
 //! 2. finds the grant it goes out under, and passes on only the headers that this names;
-//! 3. holds it back while the peer's budget is used up (`budget`): both clocks in that sum are the peer's;
-//! 4. signs it with a [`Credential`], which is in this process and in no plugin;
+//! 3. holds it back while our share of the peer's budget is used up, or not due yet (`budget`);
+//! 4. signs it with a [`Credential`], which is in this process and in no plugin; where that is a client that gets tokens,
+//!    it asks for them itself (`oauth`);
 //! 5. sends it through the client of the source's network policy ([`crate::http`]), which judges addresses;
 //! 6. shows the plugin those headers of the answer that the need names, and drains the body ahead of it, decompressed,
 //!    bounded, and without the credential should the peer repeat it ([`GateBody`]).
@@ -21,10 +22,12 @@ mod credential;
 mod error;
 mod grant;
 mod need;
+mod oauth;
 mod origin;
 mod path;
 mod refusal;
 mod request;
+mod schema;
 mod session;
 mod stats;
 #[cfg(test)]
@@ -34,28 +37,32 @@ mod veil;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use secrecy::SecretString;
 
 pub use body::GateBody;
-pub use budget::Budget;
-pub use credential::{Credential, CredentialError};
+pub use budget::{Budget, Budgets, Hold, HoldReason, Priority, Share, ShareError, Throttle};
+pub use credential::{ClientSecrets, Credential, CredentialError, ProofSecret};
 pub use error::GateError;
 pub use grant::{Grant, GrantError, Granted, Granting};
-pub use need::{CredentialKind, Description, Need, OauthScheme, RateLimit, ResetFormat, Scheme};
+pub use need::{
+    AuthMethod, CredentialKind, Description, Need, OauthScheme, RateLimit, ResetFormat, Scheme,
+};
+pub use oauth::{KeyError, OauthIdentity, OauthProof, SigningKey, TokenRefusal, TokenRefusalCause};
 pub use refusal::{Refusal, RefusalCount, RefusalReason};
+pub use schema::check_schema_size;
 pub use session::{Purpose, Session, Timeouts};
-pub use stats::GateStats;
-pub use validate::DescriptionError;
+pub use stats::{GateStats, Throttles};
+pub use validate::{DescriptionError, is_scope};
 
 use crate::http::Client;
 pub use crate::http::{CertificateProblem, Clients, HttpError, NetworkPolicy};
-use budget::BudgetState;
-use credential::Credentials;
+use budget::{Lease, Turn};
+use credential::{Credentials, Means};
 use refusal::Refusals;
 use request::{Admitted, Rules};
 use stats::Counters;
@@ -73,6 +80,10 @@ pub struct GateConfig {
     pub network: NetworkPolicy,
     /// How much of anything there may be.
     pub limits: GateLimits,
+    /// The share of each budget that may be used; without it what others who share the budget say, else the default.
+    pub share: Option<Share>,
+    /// Where gates find the budgets that they share with others.
+    pub budgets: Arc<Budgets>,
 }
 
 /// Limits of one gate.
@@ -111,8 +122,12 @@ pub struct Gate {
     clients: Vec<Client>,
     limits: GateLimits,
     credentials: Mutex<Arc<Credentials>>,
-    /// One for each grant.
-    budgets: Mutex<Vec<BudgetState>>,
+    /// Whether the peer has refused what the present credentials signed.
+    credentials_refused: AtomicBool,
+    share: Option<Share>,
+    budgets: Arc<Budgets>,
+    /// One for each grant whose peer tells a limit.
+    leases: Mutex<Arc<[Option<Lease>]>>,
     refusals: Mutex<Refusals>,
     counters: Mutex<Counters>,
     bytes: AtomicU64,
@@ -123,22 +138,32 @@ impl Gate {
     pub fn new(config: GateConfig, clients: &Clients) -> Result<Arc<Self>, GateError> {
         let client = |grant: &Grant| clients.get(&config.network, grant.reach());
         let clients = config.grants.iter().map(client);
-        Ok(Arc::new(Self {
+        let gate = Self {
             source: config.source,
             clients: clients.collect::<Result<_, _>>()?,
             limits: config.limits,
             credentials: Mutex::new(Arc::new(Credentials::new(config.credentials))),
-            budgets: Mutex::new(vec![BudgetState::default(); config.grants.len()]),
+            credentials_refused: AtomicBool::new(false),
+            share: config.share,
+            budgets: config.budgets,
+            leases: Mutex::new(Arc::default()),
             grants: config.grants,
             refusals: Mutex::default(),
             counters: Mutex::default(),
             bytes: AtomicU64::new(0),
-        }))
+        };
+        gate.take_leases();
+        Ok(Arc::new(gate))
     }
 
     /// The door for one plugin instance.
     pub fn session(self: &Arc<Self>, purpose: Purpose) -> Session {
         Session::new(Arc::clone(self), purpose)
+    }
+
+    /// How long a request is held back at a time, at most.
+    pub fn hold_limit(&self) -> Duration {
+        self.limits.hold
     }
 
     /// What was granted.
@@ -150,6 +175,28 @@ impl Gate {
     pub fn set_credentials(&self, credentials: Vec<Credential>) {
         let mut current = lock(&self.credentials);
         *current = Arc::new(current.replaced_by(credentials));
+        drop(current);
+        self.credentials_refused.store(false, Ordering::Relaxed);
+        self.take_leases();
+    }
+
+    /// Whether the peer has refused the present credentials, so that it is worth looking where they came from.
+    pub fn credentials_refused(&self) -> bool {
+        self.credentials_refused.load(Ordering::Relaxed)
+    }
+
+    /// Takes part in the budgets that belong to the credentials as they are now.
+    fn take_leases(&self) {
+        let credentials = self.credentials();
+        let lease = |grant: &Grant| {
+            let credential = grant.credential().and_then(|kind| credentials.get(kind));
+            let digest = credential.map(Credential::digest);
+            self.budgets.lease(grant, digest, self.share)
+        };
+        let leases = self.grants.iter().map(lease).collect();
+        let before = std::mem::replace(&mut *lock(&self.leases), leases);
+        // Only now: a budget that is taken again must not be given up between.
+        drop(before);
     }
 
     /// The text with `***` where a secret of this gate stands in it.
@@ -164,24 +211,25 @@ impl Gate {
 
     /// The counters as they are now.
     pub fn stats(&self) -> GateStats {
-        let now = Instant::now();
-        let budgets = lock(&self.budgets).clone();
-        let held_until = budgets.iter().filter_map(|state| state.hold_until(now));
-        let held_for = held_until.max().map(|until| until - now);
-        let known = self.grants.iter().zip(&budgets);
-        let known = known.filter_map(|(grant, state)| {
-            let budget = state.budget(now)?;
+        let leases = self.leases();
+        let known = self.grants.iter().zip(leases.iter());
+        let budgets = known.filter_map(|(grant, lease)| {
+            let budget = lease.as_ref()?.account.budget()?;
             Some((Arc::clone(grant.need()), budget))
         });
+        let accounts = leases.iter().flatten().map(|lease| &lease.account);
+        let holds = accounts.clone().filter_map(|account| account.hold());
         let counters = lock(&self.counters);
         GateStats {
             answers: counters.answers.clone(),
             failed: counters.failed,
             refused: counters.refused,
             bytes: self.bytes.load(Ordering::Relaxed),
-            absurd_resets: budgets.iter().map(|state| state.absurd).sum(),
-            budgets: known.collect(),
-            held_for,
+            absurd: counters.absurd,
+            throttles: counters.throttles,
+            budgets: budgets.collect(),
+            hold: holds.max_by_key(|hold| hold.lasts),
+            waiting: accounts.map(|account| account.waiting()).sum(),
         }
     }
 
@@ -207,22 +255,31 @@ impl Gate {
         rules.admit(request).map_err(|refusal| self.refuse(refusal))
     }
 
-    /// Adds the credential of the request's grant as it is now, which may be after a hold.
-    fn sign(&self, admitted: &mut Admitted) -> Result<(), GateError> {
-        let Some(kind) = self.grants.get(admitted.grant).and_then(Grant::credential) else {
-            return Ok(());
+    /// What a grant's requests are signed with as it is now, which may be after a hold.
+    fn means(&self, grant: usize) -> Result<Option<Means>, GateError> {
+        let Some(kind) = self.grants.get(grant).and_then(Grant::credential) else {
+            return Ok(None);
         };
-        let credentials = self.credentials();
-        let Some(credential) = credentials.get(kind) else {
-            return Err(self.refuse(Refusal {
-                need: self.need(admitted.grant),
+        match self.credentials().get(kind) {
+            Some(credential) => Ok(Some(credential.means().clone())),
+            None => Err(self.refuse(Refusal {
+                need: self.need(grant),
                 reason: RefusalReason::NoCredential,
                 detail: format!("no credential {kind:?} is configured"),
-            }));
-        };
-        let (name, value) = credential.header();
-        admitted.request.headers_mut().insert(name, value.clone());
-        Ok(())
+            })),
+        }
+    }
+
+    /// Looks for a new token in what the peer says from now on.
+    fn hide(&self, token: SecretString) {
+        let mut current = lock(&self.credentials);
+        *current = Arc::new(current.with_token(token));
+    }
+
+    /// Notes whether the peer takes what was signed.
+    fn judge_credential(&self, status: Option<http::StatusCode>) {
+        let refused = status.is_none_or(|status| status == http::StatusCode::UNAUTHORIZED);
+        self.credentials_refused.store(refused, Ordering::Relaxed);
     }
 
     fn refuse(&self, refusal: Refusal) -> GateError {
@@ -251,9 +308,20 @@ impl Gate {
         error.into()
     }
 
-    fn hold_until(&self, grant: usize) -> Option<Instant> {
-        let budgets = lock(&self.budgets);
-        budgets.get(grant)?.hold_until(Instant::now())
+    fn leases(&self) -> Arc<[Option<Lease>]> {
+        Arc::clone(&lock(&self.leases))
+    }
+
+    /// Takes in what an answer says about the budget that its request counted against.
+    fn learn(&self, grant: usize, turn: Option<Turn>, response: &reqwest::Response) {
+        let names = self.grants.get(grant).and_then(Grant::rate_limit);
+        let Some((turn, names)) = turn.zip(names) else {
+            return;
+        };
+        let lesson = turn.answered(names, response.status(), response.headers());
+        if lesson != budget::Lesson::default() {
+            lock(&self.counters).learn(lesson);
+        }
     }
 
     /// Takes in the head of an answer, and leaves of it what the plugin may see.
@@ -279,11 +347,6 @@ impl Gate {
             let credentials = self.credentials();
             let hides = |value: &[u8]| credentials.occur_in(value);
             *head.headers_mut() = session::shown(headers, grant_of.response_headers(), hides);
-            if let Some(names) = grant_of.rate_limit()
-                && let Some(state) = lock(&self.budgets).get_mut(grant)
-            {
-                state.learn(names, status, headers, Instant::now());
-            }
         }
         Ok(head)
     }

@@ -94,7 +94,7 @@ pub enum Scheme {
 /// OAuth 2.0 client credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OauthScheme {
-    /// Where tokens are asked for.
+    /// Where tokens are asked for: a path at the origin of the needs that it signs, or a whole URL there.
     pub token_url: String,
     /// Scopes asked for unless the configuration names others.
     pub scopes: Vec<String>,
@@ -102,6 +102,32 @@ pub struct OauthScheme {
     pub auth_methods: Vec<String>,
     /// Whether tokens may be bound to a key.
     pub dpop: bool,
+}
+
+/// How a client proves who it is (RFC 7591, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// By a statement signed with its private key.
+    PrivateKeyJwt,
+    /// By its secret.
+    ClientSecretBasic,
+}
+
+impl AuthMethod {
+    /// Its registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::ClientSecretBasic => "client_secret_basic",
+        }
+    }
+}
+
+impl OauthScheme {
+    /// Whether clients may prove themselves in this way.
+    pub fn takes(&self, method: AuthMethod) -> bool {
+        self.auth_methods.iter().any(|name| name == method.name())
+    }
 }
 
 impl Description {

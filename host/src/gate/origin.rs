@@ -6,6 +6,7 @@
 use serde_json::Value;
 use url::Url;
 
+use super::path::PathPattern;
 use crate::http::Reach;
 
 /// Where a need goes, before a configuration is known.
@@ -67,6 +68,52 @@ impl<'a> OriginTemplate<'a> {
         let url = url.map_err(wrong)?;
         let reach = Reach::of(&url);
         Ok(Some((url, reach)))
+    }
+}
+
+/// Where tokens are asked for, before a configuration is known: a path at the origin of the needs that they are for, or
+/// an origin like a need's with a path behind it, which must come to the same (trust rule 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenUrl<'a> {
+    origin: Option<OriginTemplate<'a>>,
+    path: &'a str,
+}
+
+impl<'a> TokenUrl<'a> {
+    /// Reads what a kind of credential says; an error is the reason why not.
+    pub(crate) fn parse(template: &'a str) -> Result<Self, String> {
+        let after_scheme = template.find("://").map_or(0, |at| at + "://".len());
+        let authority = template.get(after_scheme..).unwrap_or_default();
+        let length = authority.find('/').unwrap_or(authority.len());
+        let (origin, path) = template
+            .split_at_checked(after_scheme + length)
+            .unwrap_or((template, ""));
+        let pattern = PathPattern::parse(path)?;
+        if path.len() < 2 || path.ends_with('*') || !pattern.admits(path) {
+            return Err(format!("its token URL {template:?} has no exact path"));
+        }
+        let origin = match origin {
+            "" => None,
+            origin => Some(OriginTemplate::parse(origin)?),
+        };
+        Ok(Self { origin, path })
+    }
+
+    /// The URL for requests that go to `home`.
+    pub(crate) fn fill(&self, home: &Url, config: &Value) -> Result<Url, String> {
+        if let Some(origin) = &self.origin {
+            let filled = origin.fill(config).map_err(|error| error.reason)?;
+            let same = |(url, _): &(Url, Reach)| url.origin() == home.origin();
+            if !filled.as_ref().is_some_and(same) {
+                return Err(format!(
+                    "its tokens would be asked for elsewhere than at {}, where they are sent",
+                    home.origin().ascii_serialization()
+                ));
+            }
+        }
+        let mut url = home.clone();
+        url.set_path(self.path);
+        Ok(url)
     }
 }
 
@@ -227,6 +274,45 @@ mod tests {
         ];
         for template in refused {
             assert!(OriginTemplate::parse(template).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn trust_06_tokens_are_asked_for_where_they_are_sent() {
+        let home = Url::parse("https://acme.example:8443/").unwrap();
+        let fill = |template: &str, domain: &str| {
+            let template = TokenUrl::parse(template)?;
+            let filled = template.fill(&home, &json!({ "domain": domain }));
+            filled.map(|url| url.to_string())
+        };
+        let here = "https://acme.example:8443/oauth2/v1/token";
+        for template in ["/oauth2/v1/token", "https://{domain}/oauth2/v1/token"] {
+            assert_eq!(fill(template, "acme.example:8443").unwrap(), here);
+        }
+        let elsewhere = [
+            ("https://{domain}/token", "evil.example"),
+            ("https://{domain}/token", "acme.example"),
+            ("https://{other}/token", "acme.example:8443"),
+            ("https://evil.example/token", "acme.example:8443"),
+        ];
+        for (template, domain) in elsewhere {
+            let error = fill(template, domain).unwrap_err();
+            assert!(error.contains("asked for elsewhere"), "{error}");
+        }
+        let none = [
+            "",
+            "/",
+            "token",
+            "https://acme.example",
+            "https://{domain}/",
+            "/token/*",
+            "/a/../token",
+            "//evil.example/token",
+            "/token?a=b",
+            "http://acme.example/token",
+        ];
+        for template in none {
+            assert!(TokenUrl::parse(template).is_err(), "{template}");
         }
     }
 

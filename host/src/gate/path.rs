@@ -3,7 +3,7 @@
 use url::Url;
 
 /// An exact path, or everything below one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PathPattern {
     /// Without the `*`, so that a pattern that ends in `/` means what is below.
     prefix: String,
@@ -40,7 +40,7 @@ impl PathPattern {
     }
 
     /// Whether everything that `other` admits, this admits.
-    fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         if other.below {
             self.below && other.prefix.starts_with(&self.prefix)
         } else {

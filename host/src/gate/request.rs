@@ -61,6 +61,19 @@ impl Rules<'_> {
 
     /// The first grant that admits the request and whose credential, if it names one, is configured.
     fn choose(&self, url: &Url, method: &Method) -> Result<(usize, &Grant), Refusal> {
+        // Not even for a plugin whose need names it: what asks for tokens is the host's (trust rule 6).
+        let asks_for_tokens = |grant: &Grant| {
+            let same =
+                |tokens: &Url| tokens.origin() == url.origin() && tokens.path() == url.path();
+            grant.token_url().is_some_and(same)
+        };
+        if self.grants.iter().any(asks_for_tokens) {
+            return Err(Refusal {
+                need: None,
+                reason: RefusalReason::NotGranted,
+                detail: "tokens are asked for by the host alone".to_owned(),
+            });
+        }
         let open = |grant: &Grant| self.purpose == Purpose::Check || !grant.is_check_only();
         let mut unsigned = None;
         for (at, grant) in self.grants.iter().enumerate() {

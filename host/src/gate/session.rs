@@ -1,5 +1,6 @@
 //! The door as one plugin instance has it: its requests live and die with it.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Gate;
 use super::body::GateBody;
+use super::budget::{Priority, Turn};
+use super::credential::Means;
 use super::error::GateError;
+use super::grant::Grant;
+use super::oauth::{Errand, OauthClient, Retries, Signed, TokenError};
 use super::refusal::{Refusal, RefusalReason};
 use super::request::Admitted;
 use super::validate::UNSEEN;
@@ -63,6 +68,7 @@ impl Session {
         let shared = Shared {
             gate,
             purpose,
+            priority: AtomicU8::new(Priority::default() as u8),
             end: end.clone(),
             held: HeldTime::default(),
             slots: Arc::new(Semaphore::new(MAX_AT_ONCE)),
@@ -90,6 +96,13 @@ impl Session {
         }
     }
 
+    /// How urgent the requests are that are sent from now on. A backlog's, unless something else is said.
+    pub fn set_priority(&self, priority: Priority) {
+        self.shared
+            .priority
+            .store(priority as u8, Ordering::Relaxed);
+    }
+
     /// How long, in all, the gate has held requests of this instance back: time that counts against no limit.
     pub fn held(&self) -> Duration {
         self.shared.held.total()
@@ -100,6 +113,8 @@ impl Session {
 struct Shared {
     gate: Arc<Gate>,
     purpose: Purpose,
+    /// A [`Priority`].
+    priority: AtomicU8,
     end: CancellationToken,
     held: HeldTime,
     slots: Arc<Semaphore>,
@@ -120,35 +135,119 @@ impl Shared {
                 detail: format!("{MAX_AT_ONCE} requests are under way already"),
             }));
         };
-        self.hold(admitted.grant).await;
         let at = admitted.grant;
-        let response = self.send_signed(admitted, timeouts).await?;
+        let (response, turn) = self.send_signed(admitted, timeouts).await?;
+        gate.learn(at, turn, &response);
         let head = gate.receive(at, &response)?;
         let between_bytes = timeouts.between_bytes;
         let body = GateBody::drain(response, Arc::clone(gate), between_bytes, &self.end, slot);
         Ok(head.map(|()| body))
     }
 
-    /// Waits until the budget of a grant is there again. More may be learnt while waiting.
-    async fn hold(&self, grant: usize) {
-        let longest = Instant::now() + self.gate.limits.hold;
-        while let Some(until) = self.gate.hold_until(grant)
-            && Instant::now() < longest
-        {
-            let _holding = self.held.start();
-            tracing::debug!(source = %self.gate.source, "held back until the budget is there again");
-            tokio::time::sleep_until(until.min(longest)).await;
+    /// A turn from the budget of a grant, if there is one to keep. Each request that goes out needs its own.
+    async fn turn(&self, grant: usize) -> Option<Turn> {
+        let leases = self.gate.leases();
+        let account = &leases.get(grant)?.as_ref()?.account;
+        let priority = self.priority();
+        if let Some(turn) = account.take(priority) {
+            return Some(turn);
+        }
+        let _holding = self.held.start();
+        let hold = account.hold();
+        tracing::debug!(
+            source = %self.gate.source,
+            need = self.gate.need(grant).as_deref(),
+            why = hold.map(|hold| hold.why.as_str()),
+            ms = hold.map(|hold| hold.lasts.as_millis()),
+            "held back until the budget is there again"
+        );
+        Some(account.wait(priority, self.gate.limits.hold).await)
+    }
+
+    fn priority(&self) -> Priority {
+        let stored = self.priority.load(Ordering::Relaxed);
+        let all = [Priority::Live, Priority::Backlog, Priority::Window];
+        let known = all.into_iter().find(|priority| *priority as u8 == stored);
+        known.unwrap_or_default()
+    }
+
+    /// Signs a request right before it goes out, when its turn has come, and sends it. A token that the peer refuses is
+    /// renewed, and the request is signed anew and sent once more, in a turn of its own.
+    async fn send_signed(
+        &self,
+        admitted: Admitted,
+        timeouts: Timeouts,
+    ) -> Result<(reqwest::Response, Option<Turn>), GateError> {
+        let Admitted { grant, mut request } = admitted;
+        let mut turn = self.turn(grant).await;
+        let client = match self.gate.means(grant)? {
+            Some(Means::Oauth(client)) => client,
+            Some(Means::Header { name, value, .. }) => {
+                request.headers_mut().insert(name, value);
+                let answer = self.send(grant, request, timeouts).await?;
+                self.gate.judge_credential(Some(answer.status()));
+                return Ok((answer, turn));
+            }
+            None => return Ok((self.send(grant, request, timeouts).await?, turn)),
+        };
+        let mut retries = Retries::default();
+        loop {
+            let copy = request.try_clone();
+            let mut copy =
+                copy.ok_or_else(|| HttpError::Other("it can be sent once".to_owned()))?;
+            let signed = self.sign(grant, &client, &mut copy, &retries).await?;
+            let answer = self.send(grant, copy, timeouts).await?;
+            client.hear(answer.headers());
+            if !client.again(&signed, answer.status(), answer.headers(), &mut retries) {
+                self.gate.judge_credential(Some(answer.status()));
+                return Ok((answer, turn));
+            }
+            // It counts, and what it says of the budget holds for the next one.
+            self.gate.learn(grant, turn.take(), &answer);
+            self.gate.receive(grant, &answer)?;
+            drop(answer);
+            turn = self.turn(grant).await;
         }
     }
 
-    async fn send_signed(
+    /// Signs with a token, which may have to be asked for first.
+    async fn sign(
         &self,
-        mut admitted: Admitted,
+        grant: usize,
+        client: &OauthClient,
+        request: &mut reqwest::Request,
+        retries: &Retries,
+    ) -> Result<Signed, GateError> {
+        let gate = &self.gate;
+        let way = gate.clients.get(grant);
+        let url = gate.grants.get(grant).and_then(Grant::token_url);
+        let (Some(way), Some(url)) = (way, url) else {
+            return Err(HttpError::Other("there is nowhere to ask for a token".to_owned()).into());
+        };
+        let errand = Errand {
+            client: way,
+            url,
+            rate_limit: gate.grants.get(grant).and_then(Grant::rate_limit),
+            hide: &|token| gate.hide(token),
+        };
+        let signed = client.sign(request, retries, &errand).await;
+        signed.map_err(|error| match error {
+            TokenError::Http(error) => gate.failed(grant, error),
+            TokenError::Refused(refusal) => {
+                gate.judge_credential(None);
+                refusal.into()
+            }
+            passing => passing.into(),
+        })
+    }
+
+    async fn send(
+        &self,
+        grant: usize,
+        request: reqwest::Request,
         timeouts: Timeouts,
     ) -> Result<reqwest::Response, GateError> {
         let gate = &self.gate;
-        gate.sign(&mut admitted)?;
-        let Admitted { grant, request } = admitted;
         let started = Instant::now();
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let longest = timeouts.connect.min(CONNECT_TIMEOUT) + timeouts.first_byte;

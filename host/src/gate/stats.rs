@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::budget::Budget;
+use super::budget::{Budget, Hold, Lesson, Throttle};
 
 /// A gate's counters since it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,12 +16,27 @@ pub struct GateStats {
     pub refused: u64,
     /// Bytes of bodies, decompressed.
     pub bytes: u64,
-    /// Resets of budgets that made no sense, and were ignored.
-    pub absurd_resets: u64,
-    /// What the latest answers said, by need.
+    /// Values in the headers of budgets that made no sense, and were ignored.
+    pub absurd: u64,
+    /// Answers 429 of needs with a budget, by whose doing they are.
+    pub throttles: Throttles,
+    /// What is known of the budgets, by need. Other gates may share them.
     pub budgets: Vec<(Arc<str>, Budget)>,
-    /// How long, if at all, requests of some need are being held back from now on.
-    pub held_for: Option<Duration>,
+    /// The longest hold, if requests of some budget are being held back.
+    pub hold: Option<Hold>,
+    /// Requests that wait for their turn, those of other gates that share a budget included.
+    pub waiting: usize,
+}
+
+/// Answers 429, by whose doing they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Throttles {
+    /// We sent more than our share allows.
+    pub ours: u64,
+    /// We kept to our share: others used up the window.
+    pub others: u64,
+    /// Too many requests were under way at once.
+    pub concurrency: u64,
 }
 
 impl GateStats {
@@ -38,4 +52,18 @@ pub(crate) struct Counters {
     pub(crate) answers: BTreeMap<u16, u64>,
     pub(crate) failed: u64,
     pub(crate) refused: u64,
+    pub(crate) absurd: u64,
+    pub(crate) throttles: Throttles,
+}
+
+impl Counters {
+    pub(crate) fn learn(&mut self, lesson: Lesson) {
+        self.absurd += lesson.absurd;
+        match lesson.throttle {
+            Some(Throttle::Ours) => self.throttles.ours += 1,
+            Some(Throttle::Others) => self.throttles.others += 1,
+            Some(Throttle::Concurrency) => self.throttles.concurrency += 1,
+            None => {}
+        }
+    }
 }

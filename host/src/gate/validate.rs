@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::need::{CredentialKind, Description, Need, Scheme};
-use super::origin::OriginTemplate;
+use super::need::{AuthMethod, CredentialKind, Description, Need, OauthScheme, Scheme};
+use super::origin::{OriginTemplate, TokenUrl};
 use super::path::PathPattern;
+use super::schema::check_schema_size;
 
 /// Why a description is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +27,12 @@ const MAX_LIST: usize = 64;
 const MAX_TEXT: usize = 1024;
 /// Bytes of the schema: far more than any readable configuration needs.
 const MAX_SCHEMA: usize = 256 * 1024;
+/// How deep a configuration is thought to be while nobody has written one.
+const CONFIG_DEPTH: usize = 4;
 
 /// Headers that say who asks, where, through whom or how the message is framed: ours to set, or nobody's. The names
 /// that begin with one of these words and a `-` are meant too.
-const RESERVED: [&str; 26] = [
+const RESERVED: [&str; 27] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -37,6 +40,7 @@ const RESERVED: [&str; 26] = [
     "cookie",
     "cookie2",
     "date",
+    "dpop",
     "expect",
     "forwarded",
     "host",
@@ -98,7 +102,9 @@ impl Description {
     fn validate_schema(&self) -> Result<(), DescriptionError> {
         check_count("config schema", self.config_schema.len(), MAX_SCHEMA)?;
         match serde_json::from_str(&self.config_schema) {
-            Ok(serde_json::Value::Object(_)) => Ok(()),
+            Ok(schema @ serde_json::Value::Object(_)) => {
+                check_schema_size(&schema, CONFIG_DEPTH).map_err(|why| wrong("config schema", why))
+            }
             Ok(_) => Err(wrong("config schema", "is not a JSON object")),
             Err(error) => Err(wrong("config schema", format!("is not JSON: {error}"))),
         }
@@ -184,8 +190,9 @@ impl CredentialKind {
         check_name("credential", &self.name)?;
         let subject = format!("credential {:?}", self.name);
         check_text(&subject, &self.summary)?;
-        let Scheme::Header { name, value } = &self.scheme else {
-            return Ok(());
+        let (name, value) = match &self.scheme {
+            Scheme::Header { name, value } => (name, value),
+            Scheme::Oauth(scheme) => return scheme.validate(&subject),
         };
         let lower = check_header(&subject, name)?;
         if lower != *name {
@@ -204,6 +211,30 @@ impl CredentialKind {
         }
         Ok(())
     }
+}
+
+impl OauthScheme {
+    fn validate(&self, subject: &str) -> Result<(), DescriptionError> {
+        check_text(subject, &self.token_url)?;
+        TokenUrl::parse(&self.token_url).map_err(|reason| wrong(subject, reason))?;
+        check_count(subject, self.scopes.len(), MAX_LIST)?;
+        if let Some(scope) = self.scopes.iter().find(|scope| !is_scope(scope)) {
+            return Err(wrong(subject, format!("{scope:?} is no scope")));
+        }
+        check_count(subject, self.auth_methods.len(), MAX_LIST)?;
+        let known = [AuthMethod::PrivateKeyJwt, AuthMethod::ClientSecretBasic];
+        if !known.into_iter().any(|method| self.takes(method)) {
+            let reason = "its clients can't prove themselves in a way that is known here";
+            return Err(wrong(subject, reason));
+        }
+        Ok(())
+    }
+}
+
+/// What can be one of several scopes in a request (RFC 6749, section 3.3).
+pub fn is_scope(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    !text.is_empty() && text.len() <= 256 && text.bytes().all(allowed)
 }
 
 /// Request headers that every plugin may set.
@@ -339,6 +370,34 @@ mod tests {
     }
 
     #[test]
+    fn trust_06_a_client_asks_for_tokens_at_a_path_and_in_a_known_way() {
+        let oauth = |change: fn(&mut OauthScheme)| {
+            let mut scheme = OauthScheme {
+                token_url: "/token".into(),
+                scopes: vec!["logs.read".into()],
+                auth_methods: vec!["private_key_jwt".into()],
+                dpop: true,
+            };
+            change(&mut scheme);
+            let mut description = description();
+            description.credentials[0].scheme = Scheme::Oauth(scheme);
+            description.validate().map_err(|error| error.to_string())
+        };
+        assert_eq!(oauth(|_| {}), Ok(()));
+        let wrong: [fn(&mut OauthScheme); 5] = [
+            |scheme| scheme.token_url = "http://acme.example/token".into(),
+            |scheme| scheme.token_url = "/token?x=y".into(),
+            |scheme| scheme.scopes = vec!["logs.read users.read".into()],
+            |scheme| scheme.auth_methods = vec!["none".into()],
+            |scheme| scheme.auth_methods.clear(),
+        ];
+        for change in wrong {
+            let said = oauth(change).unwrap_err();
+            assert!(said.starts_with(r#"credential "token""#), "{said}");
+        }
+    }
+
+    #[test]
     fn a_scheme_holds_its_secret_once() {
         for value in ["SSWS", "{secret}{secret}", "{secret}\r\nx: y"] {
             refused(|description| {
@@ -354,6 +413,7 @@ mod tests {
     fn trust_09_no_need_may_name_a_header_of_ours() {
         let headers = [
             "Authorization",
+            "DPoP",
             "cookie",
             "host",
             "user-agent",
@@ -405,6 +465,14 @@ mod tests {
         refused(|description| description.summary = "\u{1b}[2J".into());
         refused(|description| description.config_schema = "[]".into());
         refused(|description| description.config_schema = "{".into());
+    }
+
+    #[test]
+    fn trust_15_a_schema_that_leads_on_without_an_end_is_refused() {
+        let said = refused(|description| {
+            description.config_schema = r##"{"allOf": [{"$ref": "#"}, {"$ref": "#"}]}"##.into();
+        });
+        assert_eq!(said, r##"config schema: leads back to "#" without an end"##);
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
+use super::expectations::expectations;
 use super::{Host, HostError};
 use crate::config::{OutputEntry, Plan};
 use crate::pipeline::dead_letter::DeadLetter;
-use crate::pipeline::{Options, OutputSpec, Pipeline, PipelineSpec, QueueLimits, SourceSpec};
+use crate::pipeline::{
+    AuditOptions, Options, OutputSpec, Pipeline, PipelineSpec, QueueLimits, SourceSpec,
+};
 use crate::stage::Source;
 use crate::state::StateLock;
 
@@ -45,7 +48,7 @@ impl Routed {
 }
 
 impl Host {
-    /// Puts the pipeline together. Nobody else may move these checkpoints until the lock is dropped.
+    /// Puts the pipeline together, with what the plan says of ledger and audits. Nobody else may move these checkpoints until the lock is dropped.
     pub fn pipeline(
         &self,
         plan: &Plan,
@@ -54,6 +57,8 @@ impl Host {
     ) -> Result<(Pipeline, StateLock), HostError> {
         let lock = self.state.lock()?;
         let sources = self.sources.iter().map(|source| {
+            let planned = plan.sources.iter().find(|plan| plan.name == source.name);
+            let expectations = planned.map(|plan| expectations(plan, &source.plugin));
             let reads = |routed: &Routed| routed.inputs.contains(&source.name);
             SourceSpec {
                 name: Arc::clone(&source.name),
@@ -65,6 +70,7 @@ impl Host {
                     .filter(|(_, routed)| reads(routed))
                     .map(|(at, _)| at)
                     .collect(),
+                expectations: expectations.unwrap_or_default(),
             }
         });
         let spec = PipelineSpec {
@@ -72,6 +78,18 @@ impl Host {
             outputs: outputs.into_iter().map(|routed| routed.spec).collect(),
         };
         let dead_letter = DeadLetter::new(plan.dead_letter.clone());
+        // Who reads one source alone has something of their own in mind.
+        let regularly = plan.audit.filter(|_| options.only.is_none());
+        let audit = regularly.map(|audit| AuditOptions {
+            every: audit.every,
+            since: audit.since,
+            fix: audit.fix,
+        });
+        let options = Options {
+            ledger_keep: plan.ledger.keep,
+            audit,
+            ..options
+        };
         Ok((
             Pipeline::new(spec, self.state.clone(), dead_letter, options),
             lock,

@@ -3,16 +3,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::acks::{Acks, Committer, Storage, acks};
+use super::audit::Auditor;
 use super::budget::Budget;
 use super::burial::Burial;
 use super::dead_letter::DeadLetter;
 use super::delivery::{self, Delivery};
+use super::inlet::Inlet;
+use super::overlap::Delivered;
 use super::queue::{QueueReceiver, QueueSender, queue};
-use super::source::{self, SourceTask};
+use super::source::{self, SourceTask, Tide};
 use super::startup::{Found, KNOWN};
 use super::status::{Board, OutputGauge, SourceGauge};
 use super::{Options, OutputSpec, PipelineError, PipelineSpec, SourceSpec};
@@ -48,11 +51,14 @@ pub(crate) struct AssembledSource {
     pub(crate) name: Arc<str>,
     pub(crate) outputs: Vec<usize>,
     pub(crate) stop: CancellationToken,
+    /// What an audit of it works with.
+    pub(crate) auditor: Auditor,
     pub(crate) task: Result<SourceTask, String>,
 }
 
 /// What all tasks share.
 struct Common {
+    state: State,
     options: Arc<Options>,
     acks: Acks,
     budget: Budget,
@@ -106,7 +112,7 @@ pub(crate) fn assemble(parts: Parts, found: &Found) -> Assembly {
     let board = board(&spec, &receivers);
     let names = spec.sources.iter().map(|source| Arc::clone(&source.name));
     let storage = Storage {
-        state,
+        state: state.clone(),
         options: Arc::clone(&options),
         gauges: names.zip(board.sources.iter().map(Arc::clone)).collect(),
         finish: finish.clone(),
@@ -114,6 +120,7 @@ pub(crate) fn assemble(parts: Parts, found: &Found) -> Assembly {
     };
     let (acks, committer) = books(&spec, storage);
     let common = Common {
+        state,
         burial: Burial::new(dead_letter, Arc::clone(&options), give_up.clone()),
         budget: Budget::new(options.budget),
         options,
@@ -125,6 +132,7 @@ pub(crate) fn assemble(parts: Parts, found: &Found) -> Assembly {
     let sources = spec.sources.into_iter().zip(&board.sources).enumerate();
     let sources = sources.map(|(index, (spec, gauge))| {
         let start = found.start(&spec);
+        gauge.ledger(found.ledger(&spec.name));
         assemble_source(
             &common,
             index,
@@ -149,7 +157,10 @@ pub(crate) fn assemble(parts: Parts, found: &Found) -> Assembly {
 }
 
 fn board(spec: &PipelineSpec, receivers: &[QueueReceiver]) -> Board {
-    let source = |spec: &SourceSpec| Arc::new(SourceGauge::new(Arc::clone(&spec.name)));
+    let source = |spec: &SourceSpec| {
+        let name = Arc::clone(&spec.name);
+        Arc::new(SourceGauge::new(name, spec.expectations))
+    };
     let output = |(spec, receiver): (&OutputSpec, &QueueReceiver)| {
         Arc::new(OutputGauge::new(Arc::clone(&spec.name), receiver.depth()))
     };
@@ -183,24 +194,40 @@ fn assemble_source(
         .outputs
         .iter()
         .filter_map(|output| senders.get(*output).cloned());
-    let wiring = source::Wiring {
+    let delivered = Delivered {
+        acks: common.acks.clone(),
+        state: common.state.clone(),
         index,
         name: spec.name,
-        source: spec.source,
+    };
+    let inlet = Arc::new(Inlet {
+        delivered,
         outputs: outputs.collect(),
-        acks: common.acks.clone(),
         budget: common.budget.clone(),
         burial: common.burial.clone(),
         gauge,
         options: Arc::clone(&common.options),
+        turn: Semaphore::new(1),
         stop: stop.clone(),
         give_up: common.give_up.clone(),
+    });
+    let tide = watch::Sender::new(Tide::default());
+    let auditor = Auditor {
+        inlet: Arc::clone(&inlet),
+        source: Arc::clone(&spec.source),
+        tide: tide.subscribe(),
+    };
+    let wiring = source::Wiring {
+        inlet,
+        source: spec.source,
+        tide,
     };
     let task = start.map(|start| SourceTask::new(wiring, start));
     AssembledSource {
         name,
         outputs: spec.outputs,
         stop,
+        auditor,
         task,
     }
 }

@@ -62,13 +62,22 @@ impl DeadLetter {
         if records.is_empty() {
             return Ok(());
         }
-        self.write(records).map_err(|source| DeadLetterError {
+        let sync = |what: Synced<'_>| match what {
+            Synced::Lines(file) => file.sync_data(),
+            Synced::Name(folder) => File::open(folder)?.sync_all(),
+        };
+        self.write(records, sync).map_err(|source| DeadLetterError {
             path: self.path.to_path_buf(),
             source,
         })
     }
 
-    fn write(&self, records: &[DeadRecord]) -> io::Result<()> {
+    /// `sync` returns when what it is given is on the disk.
+    fn write(
+        &self,
+        records: &[DeadRecord],
+        mut sync: impl FnMut(Synced<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let lines = lines(records)?;
         let folder = self.path.parent().unwrap_or(Path::new("/"));
         let mut builder = DirBuilder::new();
@@ -85,13 +94,19 @@ impl DeadLetter {
             file.set_len(whole)?;
         }
         file.write_all(&lines)?;
-        file.sync_data()?;
-        if length == 0 {
-            let real = fs::canonicalize(&self.path)?;
-            File::open(real.parent().unwrap_or(folder))?.sync_all()?;
-        }
-        Ok(())
+        sync(Synced::Lines(&file))?;
+        // Every time: the attempt that made the file may have failed before it got here, or its process ended.
+        let real = fs::canonicalize(&self.path)?;
+        sync(Synced::Name(real.parent().unwrap_or(folder)))
     }
+}
+
+/// What has to be on the disk.
+enum Synced<'a> {
+    /// What was appended to the file.
+    Lines(&'a File),
+    /// The file's name, in this folder.
+    Name(&'a Path),
 }
 
 /// What one line says.
@@ -229,6 +244,30 @@ mod tests {
         fs::write(letter.path(), b"{\"time\":").unwrap();
         letter.append(&[record(b"{\"n\":3}")]).unwrap();
         assert_eq!(read(letter.path()).len(), 1);
+    }
+
+    #[test]
+    fn delivery_20_the_name_of_the_file_is_on_the_disk_although_the_first_attempt_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let letter = DeadLetter::new(folder.path().join("dead-letter.ndjson"));
+        let mut names = Vec::new();
+        let mut attempts = 0;
+        let mut append = || {
+            letter.write(&[record(b"{}")], |what| {
+                match what {
+                    Synced::Lines(_) => attempts += 1,
+                    Synced::Name(folder) => names.push(folder.to_owned()),
+                }
+                if attempts == 1 {
+                    return Err(io::Error::other("a bad sector"));
+                }
+                Ok(())
+            })
+        };
+        append().unwrap_err();
+        append().unwrap();
+        assert_eq!(names, [fs::canonicalize(folder.path()).unwrap()]);
+        assert_eq!(read(letter.path()).len(), 2, "at least once");
     }
 
     #[test]

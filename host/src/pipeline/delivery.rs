@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::acks::{Acks, Delivered};
 use super::burial::{Burial, BurialError};
 use super::dead_letter::DeadRecord;
+use super::phase::{Phase, now};
 use super::queue::{Held, QueueReceiver};
 use super::retry::{Retry, Verdict};
-use super::status::{OutputGauge, Phase, now};
+use super::status::OutputGauge;
 use super::{OpenOutput, Options, OutputEnd};
 use crate::record::Batch;
 use crate::stage::{Output, Rejected, StageError, Written};
@@ -45,6 +46,8 @@ pub(crate) struct Delivery {
     position: Option<String>,
     /// Whether the position before the first write is stored.
     begun: bool,
+    /// The position that was stored when the process began.
+    given: Option<String>,
     reopen_wanted: bool,
     retry: Retry,
 }
@@ -55,6 +58,7 @@ impl Delivery {
         Self {
             wiring,
             output: None,
+            given: position.clone(),
             position,
             begun: false,
             reopen_wanted: false,
@@ -143,6 +147,8 @@ impl Delivery {
             let wait = self.pause_after(&error)?;
             tokio::select! {
                 () = sleep(wait) => {}
+                // Whoever asks for it has just made room, or moved away what was in the way.
+                () = wanted(&mut self.wiring.reopen) => self.reopen_wanted = true,
                 () = give_up.cancelled() => return Err(OutputEnd::Interrupted),
             }
         }
@@ -162,6 +168,15 @@ impl Delivery {
         if batches.is_empty() {
             return Ok(Written::default());
         }
+        if output.prepare(batches).await? {
+            let stored = self.wiring.acks.position(self.wiring.index);
+            if let Some(stored) = stored.as_deref().or(self.given.as_deref()) {
+                self.wiring.store(output.begin(stored)?).await?;
+            }
+            if let Some(position) = &mut self.position {
+                *position = output.begin(position)?;
+            }
+        }
         output.write(batches).await
     }
 
@@ -171,12 +186,7 @@ impl Delivery {
             return Ok(output);
         }
         if let Some(position) = output.position().filter(|_| self.position.is_none()) {
-            let stored = self
-                .wiring
-                .acks
-                .begin(self.wiring.index, position.clone())
-                .await;
-            stored.map_err(|_| StageError::Permanent("the state can't be written".to_owned()))?;
+            self.wiring.store(position.clone()).await?;
             self.position = Some(position);
         }
         self.begun = true;
@@ -198,6 +208,12 @@ impl Delivery {
 }
 
 impl Wiring {
+    /// Stores where the output is, durably, before it writes there.
+    async fn store(&self, position: String) -> Result<(), StageError> {
+        let stored = self.acks.begin(self.index, position).await;
+        stored.map_err(|_| StageError::Permanent("the state can't be written".to_owned()))
+    }
+
     /// Gives what the output refused to the dead letter, and counts it.
     async fn bury(
         &self,

@@ -2,7 +2,8 @@
 //!
 //! A page's way, and what is promised at each step:
 //!
-//! 1. `source` reads a page and gives what can't be a record to the dead letter, durably.
+//! 1. `source` reads a page. Of one that may repeat what was delivered, `overlap` lets through what is new. What can't be
+//!    a record goes to the dead letter, durably.
 //! 2. The page is **accepted**: acks knows it, and every queue of its outputs takes it or makes the source wait. From
 //!    here on a reader that is dropped (idle, crashed, blocked) is opened anew *behind* this page. Only a new process
 //!    starts at the stored checkpoint.
@@ -11,6 +12,9 @@
 //! 4. A batch is **settled** when all its outputs have it. A source's checkpoint moves to the end of the longest run
 //!    of settled batches, an output's position to the newest write all of whose batches (and all before them) lie in
 //!    such runs, both in one transaction. `acks` does that and nobody else can.
+//!
+//! The same transaction writes what settled into the **ledger**, 16 bytes a record: it tells a page that reads again (after
+//! a lost cursor, at a seam) what was delivered, and an `audit` what was not.
 //!
 //! So a crash anywhere replays from the stored checkpoint: nothing is lost, and an output whose position says where
 //! the replay begins can tell what it already has.
@@ -23,32 +27,49 @@
 
 mod acks;
 mod assembly;
+mod audit;
 mod blocking;
 mod budget;
 mod burial;
 mod delivery;
+mod entrance;
+mod inlet;
 mod options;
+mod overlap;
+mod phase;
+mod position;
 mod queue;
+mod rate;
 mod report;
 mod retry;
 mod source;
 mod startup;
 mod status;
 mod supervisor;
+mod vitals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
 use crate::stage::{Output, Source, StageError};
 use crate::state::Owner;
+use crate::telemetry::silence::Silence;
 
 pub mod dead_letter;
 
-pub use options::{Options, QueueLimits, Timing};
+pub use audit::{
+    AuditError, AuditProgress, AuditReport, AuditRequest, AuditRun, AuditStep, Missing, NAMED_MAX,
+    PipelineHandle,
+};
+pub use entrance::{Pipeline, PipelineError};
+pub use options::{AuditOptions, Options, QueueLimits, Timing};
+pub use phase::{Failure, Phase};
+pub use position::Expiry;
 pub use report::{OutputEnd, OutputReport, Report, SourceEnd, SourceReport};
-pub use status::{Failure, OutputStatus, Phase, SourceStatus, Status};
-pub use supervisor::{Pipeline, PipelineError};
+pub use status::{OutputStatus, SourceStatus, Status};
+pub use vitals::Vitals;
 
 /// Opens an output at a position: the newest one that was stored, none at the very first start.
 pub type OpenOutput = Box<
@@ -65,6 +86,17 @@ pub struct SourceSpec {
     pub owner: Owner,
     /// The outputs that get its records, as indices into [`PipelineSpec::outputs`].
     pub outputs: Vec<usize>,
+    /// What is normal for it.
+    pub expectations: Expectations,
+}
+
+/// What is normal for a source, so that what is not can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expectations {
+    /// How long nothing may come.
+    pub silence: Silence,
+    /// For how long the system that is read keeps a record, if that is known.
+    pub retention: Option<Duration>,
 }
 
 /// One output of a pipeline.

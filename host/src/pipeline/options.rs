@@ -1,5 +1,6 @@
 //! How a pipeline behaves, with the reasons for each default.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much may wait for one output. A batch that is bigger than a limit passes alone.
@@ -28,8 +29,25 @@ pub struct Options {
     /// Bytes of memory that all unsettled pages together may pin (delivery rule 19). What readers take themselves is
     /// bounded by their own limits, and by giving them back.
     pub budget: usize,
+    /// How long the ledger remembers what was delivered (delivery rule 15).
+    pub ledger_keep: Duration,
+    /// What is compared with the ledger without being asked, if anything is.
+    pub audit: Option<AuditOptions>,
+    /// Read this source alone; the others stay as they are.
+    pub only: Option<Arc<str>>,
     /// How long things may take.
     pub timing: Timing,
+}
+
+/// Audits that a running pipeline does by itself, one source at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditOptions {
+    /// How long after the end of one the next one of the same source begins.
+    pub every: Duration,
+    /// How far back each one looks.
+    pub since: Duration,
+    /// Whether what is missing is delivered, or only said.
+    pub fix: bool,
 }
 
 impl Default for Options {
@@ -37,6 +55,9 @@ impl Default for Options {
         Self {
             once: false,
             budget: 256 << 20,
+            ledger_keep: Duration::from_secs(14 * 86_400),
+            audit: None,
+            only: None,
             timing: Timing::default(),
         }
     }
@@ -60,7 +81,9 @@ pub struct Timing {
     pub unauthorized: Duration,
     /// How often to look whether a refused credential has been replaced meanwhile.
     pub credential_poll: Duration,
-    /// How long a failure may last before a run that is to end ([`Options::once`]) gives up.
+    /// How long a failure may last before a run that is to end ([`Options::once`]) gives up. Longer than the ten minutes
+    /// that a page must stay broken before what frames of it is taken (delivery rule 3): else a run that begins anew
+    /// each time would never get there.
     pub patience: Duration,
     /// How long what was accepted may take to be delivered once the pipeline was told to stop. What is left then is
     /// read again after the next start.
@@ -83,7 +106,7 @@ impl Default for Timing {
             retry_longest: Duration::from_secs(60),
             unauthorized: Duration::from_secs(300),
             credential_poll: Duration::from_secs(2),
-            patience: Duration::from_secs(300),
+            patience: Duration::from_secs(900),
             drain: Duration::from_secs(30),
             commit_pause: Duration::from_millis(50),
             idle_commit: Duration::from_secs(10),

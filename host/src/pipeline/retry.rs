@@ -67,9 +67,14 @@ impl Retry {
         }
     }
 
-    fn asked_to_wait(&mut self, wait: Duration) -> Verdict {
+    /// The wait that was asked for, and from the second one in a row at least what the policy says: who asks is dropped
+    /// meanwhile and does not know how often it asked.
+    fn asked_to_wait(&mut self, asked: Duration) -> Verdict {
         let once = self.options.once;
+        let again = self.streak.is_some();
         let streak = self.streak();
+        let least = streak.delays.next().filter(|_| again);
+        let wait = asked.max(least.unwrap_or_default());
         streak.asked = streak.asked.saturating_add(wait);
         if once && streak.asked > LONGEST_ASKED_WHEN_ONCE {
             return Verdict::Never;
@@ -149,6 +154,20 @@ mod tests {
         let mut retry = retry(false, Duration::ZERO);
         let asked = StageError::Throttled(Duration::from_secs(1 << 40));
         assert_eq!(wait(retry.judge(&asked)), Duration::from_secs(3600));
+    }
+
+    #[tokio::test]
+    async fn trap_14_who_is_asked_to_wait_again_and_again_waits_longer_each_time() {
+        let mut retry = retry(false, Duration::ZERO);
+        let asked = StageError::Throttled(Duration::from_secs(2));
+        assert_eq!(wait(retry.judge(&asked)), Duration::from_secs(2));
+        let waits: Vec<_> = (0..20).map(|_| wait(retry.judge(&asked))).collect();
+        assert!(waits[0] <= Duration::from_secs(4));
+        assert!(waits[19] >= Duration::from_secs(30), "{waits:?}");
+        let long = StageError::Throttled(Duration::from_secs(600));
+        assert_eq!(wait(retry.judge(&long)), Duration::from_secs(600));
+        assert!(retry.succeeded());
+        assert_eq!(wait(retry.judge(&asked)), Duration::from_secs(2));
     }
 
     #[tokio::test]

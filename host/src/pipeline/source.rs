@@ -5,51 +5,48 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
-use super::acks::{Accepted, Acks};
-use super::budget::{Budget, Share};
-use super::burial::{Burial, BurialError};
-use super::dead_letter::DeadRecord;
-use super::queue::{QueueSender, Queued};
+use super::SourceEnd;
+use super::budget::Share;
+use super::inlet::Inlet;
+use super::phase::{Phase, after};
 use super::retry::{Retry, Verdict};
-use super::status::{Phase, SourceGauge, after, now};
-use super::{Options, SourceEnd};
-use crate::record::Batch;
-use crate::stage::{Pace, Page, Progress, Reader, Refused, Source, StageError, Start};
+
+use crate::stage::{Pace, Page, Progress, Reader, Source, StageError, Start};
 
 /// The longest checkpoint: it is written with each commit, and a person must be able to read it.
 const CHECKPOINT_MAX: usize = 64 << 10;
 /// What a page may cost before the first one has been seen.
-const FIRST_GUESS: usize = 1 << 20;
+pub(crate) const FIRST_GUESS: usize = 1 << 20;
 /// No page is guessed to be smaller.
-const SMALLEST_GUESS: usize = 64 << 10;
-/// The stage that records get in the dead letter when their source refused them.
-const STAGE: &str = "source";
+pub(crate) const SMALLEST_GUESS: usize = 64 << 10;
+
+/// What the live reader of a source has done, for who must know that something was asked for later than something
+/// else (delivery rule 14).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tide {
+    /// Reads begun.
+    pub(crate) begun: u64,
+    /// The newest of them whose page was accepted and said that there is no more; counted from 1.
+    pub(crate) caught_up: u64,
+}
 
 /// What a source's task works with.
 pub(crate) struct Wiring {
-    pub(crate) index: usize,
-    pub(crate) name: Arc<str>,
+    pub(crate) inlet: Arc<Inlet>,
     pub(crate) source: Arc<dyn Source>,
-    /// The queues of its outputs, by name of the output.
-    pub(crate) outputs: Vec<(Arc<str>, QueueSender)>,
-    pub(crate) acks: Acks,
-    pub(crate) budget: Budget,
-    pub(crate) burial: Burial,
-    pub(crate) gauge: Arc<SourceGauge>,
-    pub(crate) options: Arc<Options>,
-    /// Read no more.
-    pub(crate) stop: CancellationToken,
-    /// What was accepted need not be delivered any more.
-    pub(crate) give_up: CancellationToken,
+    pub(crate) tide: watch::Sender<Tide>,
 }
 
 /// One source at work.
 pub(crate) struct SourceTask {
-    wiring: Wiring,
+    inlet: Arc<Inlet>,
+    source: Arc<dyn Source>,
+    tide: watch::Sender<Tide>,
     reader: Option<Box<dyn Reader>>,
     /// The newest page that was accepted.
     newest: Start,
@@ -63,9 +60,11 @@ pub(crate) struct SourceTask {
 
 impl SourceTask {
     pub(crate) fn new(wiring: Wiring, start: Start) -> Self {
-        let retry = Retry::new(Arc::clone(&wiring.options));
+        let retry = Retry::new(Arc::clone(&wiring.inlet.options));
         Self {
-            wiring,
+            inlet: wiring.inlet,
+            source: wiring.source,
+            tide: wiring.tide,
             reader: None,
             newest: start,
             stamp: 0,
@@ -86,16 +85,13 @@ impl SourceTask {
 
     /// One page, or one failure, and the wait that follows.
     async fn round(&mut self) -> Result<(), SourceEnd> {
-        let acks = self.wiring.acks.clone();
-        let writable = self.wiring.unless_stopped(acks.writable()).await?;
-        writable.map_err(|_| self.wiring.end())?;
+        let inlet = Arc::clone(&self.inlet);
+        let writable = inlet
+            .unless_stopped(inlet.delivered.acks.writable())
+            .await?;
+        writable.map_err(|_| inlet.end())?;
         let share = self.share().await?;
-        let stop = self.wiring.stop.clone();
-        let read = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Err(self.wiring.end()),
-            read = self.read() => read,
-        };
+        let read = inlet.unless_stopped(self.read()).await?;
         let page = match read {
             Ok(page) => page,
             Err(error) => {
@@ -104,10 +100,10 @@ impl SourceTask {
             }
         };
         if self.retry.succeeded() {
-            tracing::info!(source = %self.wiring.name, "reading again");
+            tracing::info!(source = %inlet.name(), "reading again");
         }
         let (pace, progress) = (page.pace, page.progress.clone());
-        self.wiring.gauge.progress(&progress);
+        inlet.gauge.progress(&progress);
         self.hand_over(page, share).await?;
         self.progressed(&progress)?;
         self.rest(pace).await
@@ -115,10 +111,9 @@ impl SourceTask {
 
     /// A share of the memory budget, before there is anything to keep in it.
     async fn share(&mut self) -> Result<Share, SourceEnd> {
-        let wiring = &self.wiring;
-        let share = wiring.unless_stopped(wiring.budget.share(self.page_bytes));
-        wiring
-            .hold_no_reader(&mut self.reader, "memory that other pages take", share)
+        let inlet = Arc::clone(&self.inlet);
+        let share = inlet.unless_stopped(inlet.budget.share(self.page_bytes));
+        self.hold_no_reader("memory that other pages take", share)
             .await
     }
 
@@ -126,11 +121,15 @@ impl SourceTask {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => {
-                let source = &self.wiring.source;
-                self.stamp = source.credential_stamp();
-                none.insert(source.open(self.newest.clone()).await?)
+                self.stamp = self.source.credential_stamp();
+                none.insert(self.source.open(self.newest.clone()).await?)
             }
         };
+        self.tide.send_if_modified(|tide| {
+            tide.begun += 1;
+            // Nobody waits for a read that is not over.
+            false
+        });
         let page = reader.read().await?;
         check(&page)?;
         Ok(page)
@@ -138,35 +137,44 @@ impl SourceTask {
 
     /// Takes a page into the pipeline, however long its outputs need to make room.
     async fn hand_over(&mut self, page: Page, share: Share) -> Result<(), SourceEnd> {
-        let refused_bytes: usize = page.refused.iter().map(|refused| refused.bytes.len()).sum();
         self.page_bytes = page.batch.pinned_bytes().max(SMALLEST_GUESS);
-        let records = (page.batch.len() + page.refused.len()) as u64;
-        self.wiring
-            .gauge
-            .read(records, page.batch.text_bytes() + refused_bytes as u64);
-        let checkpoint = Arc::clone(&page.checkpoint);
-        let accepted = self.wiring.accept(page, share);
-        self.wiring
-            .hold_no_reader(
-                &mut self.reader,
-                "its outputs to take what was read",
-                accepted,
-            )
+        let inlet = Arc::clone(&self.inlet);
+        let (intake, share, turn) = if page.overlap {
+            // Memory first: who waits for memory with the turn in hand could wait for somebody who waits for the turn.
+            let fitting = inlet.budget.fit(share, page.batch.pinned_bytes());
+            let share = inlet.unless_stopped(fitting).await?;
+            let turn = inlet.unless_stopped(inlet.turn()).await?;
+            let intake = inlet.sift(page.batch, page.refused).await?;
+            (intake, share, turn)
+        } else {
+            (inlet.fresh(page.batch, page.refused), share, None)
+        };
+        inlet.gauge.read(intake.records(), intake.bytes());
+        inlet.gauge.refused(intake.refused.len() as u64);
+        let is_first = self.newest == Start::First;
+        let began = page.progress.first.filter(|_| is_first);
+        let checkpoint = Some(Arc::clone(&page.checkpoint));
+        let accepted = inlet.accept(intake, checkpoint, began, share);
+        self.hold_no_reader("its outputs to take what was read", accepted)
             .await?;
-        self.newest = Start::Checkpoint(checkpoint);
+        drop(turn);
+        self.newest = Start::Checkpoint(page.checkpoint);
+        if page.progress.caught_up {
+            self.tide.send_modify(|tide| tide.caught_up = tide.begun);
+        }
         Ok(())
     }
 
     /// A run that is to end does so when the source is caught up, or where it was when the run began: a source that
     /// is busy enough never is caught up (delivery rule 7).
     fn progressed(&mut self, progress: &Progress) -> Result<(), SourceEnd> {
-        self.wiring.gauge.progress(progress);
+        self.inlet.gauge.progress(progress);
         self.until = self.until.or(progress.until);
         let past = progress
             .reached
             .zip(self.until)
             .is_some_and(|(reached, until)| reached >= until);
-        if self.wiring.options.once && (progress.caught_up || past) {
+        if self.inlet.options.once && (progress.caught_up || past) {
             return Err(SourceEnd::CaughtUp);
         }
         Ok(())
@@ -176,22 +184,23 @@ impl SourceTask {
         let Pace::After(asked) = pace else {
             return Ok(());
         };
-        let timing = &self.wiring.options.timing;
+        let timing = &self.inlet.options.timing;
         let wait = asked.min(timing.longest_wait);
         if wait > timing.idle_release {
             self.reader = None;
         }
-        self.wiring.unless_stopped(sleep(wait)).await
+        self.inlet.unless_stopped(sleep(wait)).await
     }
 
     /// Waits as long as a failure asks for, or ends.
     async fn recover(&mut self, error: StageError) -> Result<(), SourceEnd> {
         let verdict = self.retry.judge(&error);
-        self.wiring.note(&error, &verdict);
+        self.note(&error, &verdict);
         let keeps_reader = match (&error, &verdict) {
             (StageError::Transient(_), _) => true,
             (StageError::Throttled(_), Verdict::After(wait)) => {
-                *wait <= self.wiring.options.timing.idle_release
+                // Before its first page a reader alone knows since when it asks; another one would begin later.
+                *wait <= self.inlet.options.timing.idle_release || self.newest == Start::First
             }
             _ => false,
         };
@@ -199,125 +208,35 @@ impl SourceTask {
             self.reader = None;
         }
         match verdict {
-            Verdict::After(wait) => self.wiring.unless_stopped(sleep(wait)).await,
+            Verdict::After(wait) => self.inlet.unless_stopped(sleep(wait)).await,
             Verdict::WhenAuthorized(longest) => {
-                let changed = timeout(longest, self.wiring.credential_other_than(self.stamp));
-                self.wiring.unless_stopped(changed).await.map(drop)
+                let poll = self.inlet.options.timing.credential_poll;
+                let changed = timeout(
+                    longest,
+                    credential_other_than(&*self.source, self.stamp, poll),
+                );
+                self.inlet.unless_stopped(changed).await.map(drop)
             }
             Verdict::Never => Err(SourceEnd::Stopped(error.to_string())),
         }
     }
 }
 
-impl Wiring {
-    /// Dead letter, budget, acks, queues, in this order: what is refused is durable before the page counts, and acks
-    /// knows the batch before an output can have it.
-    async fn accept(&self, page: Page, share: Share) -> Result<(), SourceEnd> {
-        let mut accepted = Accepted {
-            checkpoint: page.checkpoint,
-            records: (page.batch.len() + page.refused.len()) as u64,
-            dead: page.refused.len() as u64,
-            outputs: 0,
-        };
-        self.bury(page.refused).await?;
-        if page.batch.is_empty() {
-            self.acks.accept(self.index, accepted);
-            return Ok(());
-        }
-        let share = self
-            .unless_stopped(self.budget.fit(share, page.batch.pinned_bytes()))
-            .await?;
-        accepted.outputs = self.outputs.len();
-        let number = self.acks.accept(self.index, accepted);
-        self.queue(&page.batch, number, Arc::new(share)).await
-    }
-
-    async fn queue(&self, batch: &Batch, number: u64, share: Arc<Share>) -> Result<(), SourceEnd> {
-        for (_, output) in &self.outputs {
-            let queued = Queued {
-                batch: batch.clone(),
-                source: self.index,
-                number,
-                _share: Arc::clone(&share),
-            };
-            output.send(queued).await.map_err(|_| self.end())?;
-        }
-        Ok(())
-    }
-
-    async fn bury(&self, refused: Vec<Refused>) -> Result<(), SourceEnd> {
-        if refused.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(source = %self.name, count = refused.len(), "what the source refused goes to the dead letter");
-        let time = now();
-        let record = |refused: Refused| DeadRecord {
-            time,
-            source: Arc::clone(&self.name),
-            stage: STAGE.into(),
-            reason: refused.reason,
-            bytes: refused.bytes.into(),
-        };
-        let records = refused.into_iter().map(record).collect();
-        let buried = self
-            .burial
-            .bury(records, |why| self.gauge.failing(why))
-            .await;
-        buried.map_err(|error| match error {
-            BurialError::Interrupted => SourceEnd::ShutDown,
-            BurialError::Failed(_) => SourceEnd::Stopped(error.to_string()),
-        })
-    }
-
+impl SourceTask {
     /// Waits for something that others decide about; a reader is not kept for it for long (delivery rule 19).
-    async fn hold_no_reader<T>(
-        &self,
-        reader: &mut Option<Box<dyn Reader>>,
-        what: &str,
-        waiting: impl Future<Output = T>,
-    ) -> T {
+    async fn hold_no_reader<T>(&mut self, what: &str, waiting: impl Future<Output = T>) -> T {
         let mut waiting = pin!(waiting);
-        if let Ok(done) = timeout(self.options.timing.blocked_release, &mut waiting).await {
+        let longest = self.inlet.options.timing.blocked_release;
+        if let Ok(done) = timeout(longest, &mut waiting).await {
             return done;
         }
-        *reader = None;
-        let phase = self.gauge.blocked(what);
+        self.reader = None;
+        let phase = self.inlet.gauge.blocked(what);
         let done = waiting.await;
         if let Some(phase) = phase {
-            self.gauge.phase(phase);
+            self.inlet.gauge.phase(phase);
         }
         done
-    }
-
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, SourceEnd> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => Err(self.end()),
-            done = work => Ok(done),
-        }
-    }
-
-    async fn credential_other_than(&self, stamp: u64) {
-        while self.source.credential_stamp() == stamp {
-            sleep(self.options.timing.credential_poll).await;
-        }
-    }
-
-    /// Why this source was made to stop.
-    fn end(&self) -> SourceEnd {
-        for (name, output) in &self.outputs {
-            let Some(why) = output.closed().filter(|_| !self.give_up.is_cancelled()) else {
-                continue;
-            };
-            let why = why.unwrap_or("its task ended");
-            return SourceEnd::Stopped(format!("output {name} failed: {why}"));
-        }
-        match self.acks.failing().filter(|_| self.acks.is_gone()) {
-            Some(failure) => {
-                SourceEnd::Stopped(format!("the state can't be written: {}", failure.why))
-            }
-            None => SourceEnd::ShutDown,
-        }
     }
 
     /// Says what went wrong and what happens next, in the log and in the status.
@@ -328,27 +247,34 @@ impl Wiring {
         };
         match (error, verdict) {
             (StageError::Throttled(_), Verdict::After(wait)) => {
-                self.gauge.phase(Phase::Waiting {
+                self.inlet.gauge.phase(Phase::Waiting {
                     until: Some(after(*wait)),
                     reason: "the system that is read, which asked for it".to_owned(),
                 });
-                tracing::info!(source = %self.name, seconds, "asked to wait");
+                tracing::info!(source = %self.inlet.name(), seconds, "asked to wait");
                 return;
             }
-            (StageError::Crashed(reason), _) => self.gauge.restarted(reason),
+            (StageError::Crashed(reason), _) => self.inlet.gauge.restarted(reason),
             _ => {}
         }
-        self.gauge.failing(&error.to_string());
+        self.inlet.gauge.failing(&error.to_string());
         if seconds.is_some() {
-            tracing::warn!(source = %self.name, %error, retry_in_seconds = seconds, "can't be read");
+            tracing::warn!(source = %self.inlet.name(), %error, retry_in_seconds = seconds, "can't be read");
         } else {
-            tracing::error!(source = %self.name, %error, "can't be read and is not tried again");
+            tracing::error!(source = %self.inlet.name(), %error, "can't be read and is not tried again");
         }
     }
 }
 
+/// Waits until a source has another credential than that of this stamp.
+pub(crate) async fn credential_other_than(source: &dyn Source, stamp: u64, poll: Duration) {
+    while source.credential_stamp() == stamp {
+        sleep(poll).await;
+    }
+}
+
 /// What no reader may return, whoever implements it.
-fn check(page: &Page) -> Result<(), StageError> {
+pub(crate) fn check(page: &Page) -> Result<(), StageError> {
     let length = page.checkpoint.len();
     if length == 0 {
         return Err(StageError::Crashed(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::blocking::off_worker;
 use super::{PipelineError, PipelineSpec, SourceSpec};
 use crate::stage::Start;
-use crate::state::{State, StateError, StoredSource};
+use crate::state::{LedgerSize, State, StateError, StoredSource};
 
 /// The position of an output that is known but has no position (yet): its row tells an output that has been there
 /// all the time from one that starts in mid-stream.
@@ -16,6 +16,8 @@ pub(crate) const KNOWN: &str = "";
 pub(crate) struct Found {
     sources: HashMap<String, StoredSource>,
     positions: HashMap<String, String>,
+    /// When the newest finished audit of each source ended.
+    audited: HashMap<String, u64>,
 }
 
 impl Found {
@@ -25,6 +27,7 @@ impl Found {
             Ok(Self {
                 sources: state.sources()?.into_iter().collect(),
                 positions: state.positions()?.into_iter().collect(),
+                audited: state.audited()?.into_iter().collect(),
             })
         };
         Ok(off_worker(load).await??)
@@ -36,7 +39,10 @@ impl Found {
             return Ok(Start::First);
         };
         if stored.owner == spec.owner {
-            return Ok(Start::Checkpoint(Arc::clone(&stored.checkpoint)));
+            return Ok(match stored.rewind_to {
+                Some(time) => Start::At(time),
+                None => Start::Checkpoint(Arc::clone(&stored.checkpoint)),
+            });
         }
         let (name, was, is) = (&spec.name, &stored.owner, &spec.owner);
         Err(format!(
@@ -44,6 +50,17 @@ impl Found {
              choose another name, or run `logweir state forget {name}` to begin from the start",
             was.plugin, was.origin, is.plugin, is.origin
         ))
+    }
+
+    /// When a source's newest finished audit ended, nanoseconds since 1970.
+    pub(crate) fn audited(&self, name: &str) -> Option<u64> {
+        self.audited.get(name).copied()
+    }
+
+    /// How large a source's ledger is.
+    pub(crate) fn ledger(&self, name: &str) -> LedgerSize {
+        let stored = self.sources.get(name);
+        stored.map_or_else(LedgerSize::default, |stored| stored.ledger)
     }
 
     /// Whether an output has been part of an earlier run.
@@ -141,6 +158,7 @@ mod tests {
             source: Arc::new(Nothing),
             owner: owner(),
             outputs: outputs.to_vec(),
+            expectations: crate::pipeline::Expectations::default(),
         }
     }
 
@@ -156,9 +174,11 @@ mod tests {
         StoredSource {
             owner: owner(),
             checkpoint: "7".into(),
+            rewind_to: None,
             settled: 7,
             dead: 0,
             updated: 0,
+            ledger: LedgerSize::default(),
         }
     }
 
@@ -172,6 +192,7 @@ mod tests {
                 .iter()
                 .map(|(name, at)| ((*name).to_owned(), (*at).to_owned()))
                 .collect(),
+            audited: HashMap::new(),
         }
     }
 

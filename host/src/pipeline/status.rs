@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
+use super::phase::{Failure, Phase};
 use super::queue::QueueDepth;
-use super::{OutputSpec, PipelineSpec, SourceSpec};
-use crate::stage::Progress;
-
-/// Reasons of restarts that are counted one by one; what a plugin says could have no end of variants.
-const REASONS_MAX: usize = 16;
-const OTHER_REASONS: &str = "other reasons";
+use super::rate::Rate;
+use super::vitals::{Vitals, Watcher};
+use super::{Expectations, OutputSpec, PipelineSpec, SourceSpec};
+use crate::stage::{Crash, Progress};
+use crate::state::LedgerSize;
 
 /// A pipeline at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,50 +26,8 @@ pub struct Status {
     pub outputs: Vec<OutputStatus>,
     /// Why the state can't be written, if it can't. Nothing is read meanwhile.
     pub state: Option<Failure>,
-}
-
-/// Something that does not work at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Why, in a sentence for people.
-    pub why: String,
-    /// Since when, in nanoseconds since 1970.
-    pub since: u64,
-}
-
-/// What a source or output is doing. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Phase {
-    /// It has not done anything yet.
-    #[default]
-    Starting,
-    /// It reads what is past.
-    Backfill {
-        /// Time of the earliest record that this first read began at; none when it had been up to date and fell behind.
-        first: Option<u64>,
-        /// Time of the newest record read.
-        reached: Option<u64>,
-        /// When what is past ends.
-        until: Option<u64>,
-    },
-    /// It works, and is up to date.
-    Live,
-    /// It waits for somebody else, who may have good reasons.
-    Waiting {
-        /// Until when, if that is known.
-        until: Option<u64>,
-        /// For what.
-        reason: String,
-    },
-    /// It does not work, and is tried again.
-    Failing(Failure),
-    /// It can't go on.
-    Stopped {
-        /// Why, in a sentence for people.
-        why: String,
-    },
-    /// It has done what it was to do.
-    Finished,
+    /// When this was taken; not at all before the pipeline runs. The pulse of the pipeline.
+    pub taken: Option<Instant>,
 }
 
 /// A source at one moment.
@@ -78,7 +37,7 @@ pub struct SourceStatus {
     pub name: Arc<str>,
     /// What it is doing.
     pub phase: Phase,
-    /// Records read, those included that could not be records.
+    /// Records read that go on, those included that could not be records.
     pub records: u64,
     /// Bytes of these records.
     pub bytes: u64,
@@ -88,10 +47,20 @@ pub struct SourceStatus {
     pub dead: u64,
     /// Records on their way.
     pub unsettled: u64,
+    /// Records that came again and did not go on.
+    pub repeated: u64,
+    /// Records that came again with other bytes, and went on.
+    pub differing: u64,
+    /// What is remembered of what was delivered.
+    pub ledger: LedgerSize,
     /// Time of the newest record read.
     pub reached: Option<u64>,
-    /// How often its reader crashed, by reason.
-    pub restarts: BTreeMap<String, u64>,
+    /// Of the records read, those that could not be records.
+    pub refused: u64,
+    /// How often its reader crashed, and why.
+    pub restarts: BTreeMap<Crash, u64>,
+    /// How it is doing.
+    pub vitals: Vitals,
 }
 
 /// An output at one moment.
@@ -107,6 +76,8 @@ pub struct OutputStatus {
     pub bytes: u64,
     /// Records that it refused.
     pub refused: u64,
+    /// Records handed over a minute, over the last seconds.
+    pub per_minute: u64,
     /// Records that wait for it or are being written.
     pub queued_records: usize,
     /// Bytes of memory that these take.
@@ -130,15 +101,7 @@ impl Status {
             sources: spec.sources.iter().map(source).collect(),
             outputs: spec.outputs.iter().map(output).collect(),
             state: None,
-        }
-    }
-}
-
-impl Failure {
-    pub(crate) fn now(why: &str) -> Self {
-        Self {
-            why: why.to_owned(),
-            since: now(),
+            taken: None,
         }
     }
 }
@@ -148,35 +111,66 @@ pub(crate) struct SourceGauge {
     name: Arc<str>,
     records: AtomicU64,
     bytes: AtomicU64,
+    refused: AtomicU64,
     settled: AtomicU64,
     dead: AtomicU64,
+    repeated: AtomicU64,
+    differing: AtomicU64,
     slow: Mutex<SlowSource>,
 }
 
 /// What changes at most once a page.
-#[derive(Default)]
 struct SlowSource {
     phase: Phase,
     reached: Option<u64>,
     caught_up: bool,
-    restarts: BTreeMap<String, u64>,
+    ledger: LedgerSize,
+    restarts: BTreeMap<Crash, u64>,
+    watcher: Watcher,
 }
 
 impl SourceGauge {
-    pub(crate) fn new(name: Arc<str>) -> Self {
+    pub(crate) fn new(name: Arc<str>, expectations: Expectations) -> Self {
+        let slow = SlowSource {
+            phase: Phase::default(),
+            reached: None,
+            caught_up: false,
+            ledger: LedgerSize::default(),
+            restarts: BTreeMap::new(),
+            watcher: Watcher::new(Arc::clone(&name), expectations),
+        };
         Self {
             name,
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             settled: AtomicU64::new(0),
             dead: AtomicU64::new(0),
-            slow: Mutex::default(),
+            repeated: AtomicU64::new(0),
+            differing: AtomicU64::new(0),
+            slow: Mutex::new(slow),
         }
     }
 
+    /// The page that [`SourceGauge::progress`] told of has so many records.
     pub(crate) fn read(&self, records: u64, bytes: u64) {
-        self.records.fetch_add(records, Ordering::Relaxed);
+        let total = self.records.fetch_add(records, Ordering::Relaxed) + records;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut slow = self.slow();
+        let habitual = slow.caught_up;
+        slow.watcher.counted(records, total, habitual);
+    }
+
+    /// An audit took in records that had been missed: read, and no news.
+    pub(crate) fn found(&self, records: u64, bytes: u64) {
+        let total = self.records.fetch_add(records, Ordering::Relaxed) + records;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.slow().watcher.found(total);
+    }
+
+    /// Of the records read, so many could not be records.
+    pub(crate) fn refused(&self, records: u64) {
+        self.refused.fetch_add(records, Ordering::Relaxed);
     }
 
     pub(crate) fn settled(&self, records: u64, dead: u64) {
@@ -184,23 +178,34 @@ impl SourceGauge {
         self.dead.fetch_add(dead, Ordering::Relaxed);
     }
 
+    pub(crate) fn overlapped(&self, repeated: u64, differing: u64) {
+        self.repeated.fetch_add(repeated, Ordering::Relaxed);
+        self.differing.fetch_add(differing, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ledger(&self, size: LedgerSize) {
+        self.slow().ledger = size;
+    }
+
     pub(crate) fn progress(&self, progress: &Progress) {
         let mut slow = self.slow();
+        slow.watcher.page(progress);
         slow.reached = progress.reached.max(slow.reached);
         slow.caught_up |= progress.caught_up;
         slow.phase = match &progress.waiting_for {
-            Some(reason) => Phase::Waiting {
+            // Who is up to date waits for news, which is no reason to look.
+            Some(reason) if !progress.caught_up => Phase::Waiting {
                 until: None,
                 reason: reason.clone(),
             },
-            None if progress.caught_up => Phase::Live,
+            _ if progress.caught_up => Phase::Live,
             // Behind again, by as much as nobody can tell.
-            None if slow.caught_up => Phase::Backfill {
+            _ if slow.caught_up => Phase::Backfill {
                 first: None,
                 reached: progress.reached,
                 until: None,
             },
-            None => Phase::Backfill {
+            _ => Phase::Backfill {
                 first: progress.first,
                 reached: progress.reached,
                 until: progress.until,
@@ -219,19 +224,19 @@ impl SourceGauge {
             until: None,
             reason: reason.to_owned(),
         };
+        slow.watcher.disturbed();
         let failing = matches!(slow.phase, Phase::Failing(_));
         (!failing).then(|| std::mem::replace(&mut slow.phase, waiting))
     }
 
     pub(crate) fn failing(&self, why: &str) {
-        fail(&mut self.slow().phase, why);
+        let mut slow = self.slow();
+        slow.watcher.disturbed();
+        slow.phase.fail(why);
     }
 
     pub(crate) fn restarted(&self, reason: &str) {
-        let mut slow = self.slow();
-        let known = slow.restarts.contains_key(reason) || slow.restarts.len() < REASONS_MAX;
-        let reason = if known { reason } else { OTHER_REASONS };
-        *slow.restarts.entry(reason.to_owned()).or_default() += 1;
+        *self.slow().restarts.entry(Crash::of(reason)).or_default() += 1;
     }
 
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
@@ -239,9 +244,13 @@ impl SourceGauge {
         (load(&self.records), load(&self.settled), load(&self.dead))
     }
 
-    fn snapshot(&self) -> SourceStatus {
+    /// Looks at the clock, and takes a snapshot.
+    fn snapshot(&self, at: Instant) -> SourceStatus {
         let (records, settled, dead) = self.counts();
-        let slow = self.slow();
+        let mut slow = self.slow();
+        if !matches!(slow.phase, Phase::Stopped { .. } | Phase::Finished) {
+            slow.watcher.look(records, settled, at);
+        }
         SourceStatus {
             name: Arc::clone(&self.name),
             phase: slow.phase.clone(),
@@ -250,8 +259,13 @@ impl SourceGauge {
             settled,
             dead,
             unsettled: records.saturating_sub(settled),
+            repeated: self.repeated.load(Ordering::Relaxed),
+            differing: self.differing.load(Ordering::Relaxed),
+            ledger: slow.ledger,
             reached: slow.reached,
+            refused: self.refused.load(Ordering::Relaxed),
             restarts: slow.restarts.clone(),
+            vitals: slow.watcher.vitals(at),
         }
     }
 
@@ -274,6 +288,7 @@ pub(crate) struct OutputGauge {
 struct SlowOutput {
     phase: Phase,
     last_error: Option<Failure>,
+    rate: Rate,
 }
 
 impl OutputGauge {
@@ -304,18 +319,21 @@ impl OutputGauge {
 
     pub(crate) fn failing(&self, why: &str) {
         let mut slow = self.slow();
-        fail(&mut slow.phase, why);
+        slow.phase.fail(why);
         slow.last_error = Some(Failure::now(why));
     }
 
-    fn snapshot(&self) -> OutputStatus {
-        let slow = self.slow();
+    /// Looks at the clock, and takes a snapshot.
+    fn snapshot(&self, at: Instant) -> OutputStatus {
+        let mut slow = self.slow();
+        slow.rate.look(self.records(), at);
         OutputStatus {
             name: Arc::clone(&self.name),
             phase: slow.phase.clone(),
             records: self.records(),
             bytes: self.bytes.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            per_minute: slow.rate.per_minute(),
             queued_records: self.depth.records(),
             queued_bytes: self.depth.bytes(),
             last_error: slow.last_error.clone(),
@@ -335,72 +353,78 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn snapshot(&self, state: Option<Failure>) -> Status {
+        let at = Instant::now();
+        let sources = self.sources.iter().map(|gauge| gauge.snapshot(at));
+        let outputs = self.outputs.iter().map(|gauge| gauge.snapshot(at));
         Status {
-            sources: self.sources.iter().map(|gauge| gauge.snapshot()).collect(),
-            outputs: self.outputs.iter().map(|gauge| gauge.snapshot()).collect(),
+            sources: sources.collect(),
+            outputs: outputs.collect(),
             state,
+            taken: Some(at),
         }
     }
-}
-
-/// Keeps since when it fails, whatever the reason is by now.
-fn fail(phase: &mut Phase, why: &str) {
-    match phase {
-        Phase::Failing(failure) => why.clone_into(&mut failure.why),
-        other => *other = Phase::Failing(Failure::now(why)),
-    }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The moment after this long, in nanoseconds since 1970.
-pub(crate) fn after(wait: Duration) -> u64 {
-    now().saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn gauge() -> SourceGauge {
+        SourceGauge::new("acme".into(), Expectations::default())
+    }
+
     #[test]
     fn reasons_of_restarts_are_bounded() {
-        let gauge = SourceGauge::new("acme".into());
+        let gauge = gauge();
         for number in 0..1000 {
-            gauge.restarted(&format!("out of bounds at {number}"));
+            gauge.restarted(&format!("it trapped: out of bounds at {number}"));
+            gauge.restarted(&format!("its page has {number} bytes, more than its limit"));
         }
-        let restarts = gauge.snapshot().restarts;
-        assert_eq!(restarts.len(), REASONS_MAX + 1);
-        assert_eq!(restarts.values().sum::<u64>(), 1000);
+        let restarts = gauge.snapshot(Instant::now()).restarts;
+        let expected = [(Crash::Trap, 1000), (Crash::Page, 1000)];
+        assert_eq!(restarts, expected.into());
     }
 
     #[test]
     fn who_is_behind_again_is_not_up_to_date() {
-        let gauge = SourceGauge::new("acme".into());
+        let gauge = gauge();
         let page = |caught_up| Progress {
             caught_up,
             first: Some(1),
             ..Progress::default()
         };
+        let phase = |gauge: &SourceGauge| gauge.snapshot(Instant::now()).phase;
         gauge.progress(&page(true));
-        assert_eq!(gauge.snapshot().phase, Phase::Live);
+        assert_eq!(phase(&gauge), Phase::Live);
         gauge.progress(&page(false));
         let behind = Phase::Backfill {
             first: None,
             reached: None,
             until: None,
         };
-        assert_eq!(gauge.snapshot().phase, behind);
+        assert_eq!(phase(&gauge), behind);
         gauge.progress(&page(true));
-        assert_eq!(gauge.snapshot().phase, Phase::Live);
+        assert_eq!(phase(&gauge), Phase::Live);
+    }
+
+    #[test]
+    fn who_is_up_to_date_and_waits_for_news_is_live() {
+        let gauge = gauge();
+        let mut progress = Progress {
+            waiting_for: Some("the export to be made".to_owned()),
+            ..Progress::default()
+        };
+        gauge.progress(&progress);
+        let phase = |gauge: &SourceGauge| gauge.snapshot(Instant::now()).phase;
+        assert!(matches!(phase(&gauge), Phase::Waiting { .. }));
+        progress.caught_up = true;
+        gauge.progress(&progress);
+        assert_eq!(phase(&gauge), Phase::Live);
     }
 
     #[test]
     fn a_failure_keeps_when_it_began() {
-        let gauge = SourceGauge::new("acme".into());
+        let gauge = gauge();
         gauge.phase(Phase::Failing(Failure {
             why: "timeout".to_owned(),
             since: 7,
@@ -410,6 +434,9 @@ mod tests {
             why: "connection refused".to_owned(),
             since: 7,
         };
-        assert_eq!(gauge.snapshot().phase, Phase::Failing(expected));
+        assert_eq!(
+            gauge.snapshot(Instant::now()).phase,
+            Phase::Failing(expected)
+        );
     }
 }

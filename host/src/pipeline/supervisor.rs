@@ -5,95 +5,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::acks::{Acks, Committer};
-use super::assembly::{AssembledSource, Assembly, Parts, assemble, check};
-use super::dead_letter::DeadLetter;
+use super::assembly::{AssembledSource, Assembly};
+use super::audit::{AuditTask, Desk};
 use super::delivery::Delivery;
+use super::phase::Phase;
 use super::startup::Found;
-use super::status::{Board, Phase, Status};
-use super::{Options, OutputEnd, OutputReport, PipelineSpec, Report, SourceEnd, SourceReport};
-use crate::state::{State, StateError};
-
-/// Why a pipeline can't begin.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// The state can't be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Reading the state did not come to an end.
-    #[error("reading the state failed: {0}")]
-    Interrupted(#[from] JoinError),
-    /// Two sources or two outputs would share one row of the state.
-    #[error("the name {0} is given twice")]
-    NameTwice(Arc<str>),
-    /// A source names an output that is not part of the pipeline.
-    #[error("source {0} has no output with the number {1}")]
-    NoSuchOutput(Arc<str>, usize),
-}
-
-/// Sources and outputs, put together and not running yet.
-pub struct Pipeline {
-    spec: PipelineSpec,
-    state: State,
-    dead_letter: DeadLetter,
-    options: Arc<Options>,
-    status: watch::Sender<Status>,
-}
-
-impl Pipeline {
-    /// Puts a pipeline together. The caller holds the state's lock while it runs.
-    pub fn new(
-        spec: PipelineSpec,
-        state: State,
-        dead_letter: DeadLetter,
-        options: Options,
-    ) -> Self {
-        let status = watch::Sender::new(Status::starting(&spec));
-        Self {
-            spec,
-            state,
-            dead_letter,
-            options: Arc::new(options),
-            status,
-        }
-    }
-
-    /// Snapshots of what it is doing. Looking never makes a record wait; the last one is what it ended with.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
-    }
-
-    /// Runs until every source has ended and what was accepted is settled.
-    ///
-    /// Cancelling `shutdown` stops reading, delivers what was accepted for as long as [`super::Timing::drain`] allows,
-    /// stores the checkpoints and returns. A new value in `reopen` has every output open its files anew. With
-    /// [`Options::once`] it also ends when every source is caught up.
-    pub async fn run(
-        self,
-        shutdown: CancellationToken,
-        reopen: watch::Receiver<u64>,
-    ) -> Result<Report, PipelineError> {
-        check(&self.spec)?;
-        let found = Found::load(&self.state).await?;
-        found.log_surprises(&self.spec);
-        let drain = self.options.timing.drain;
-        let mut ticks = interval(self.options.timing.snapshot);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let parts = Parts {
-            spec: self.spec,
-            state: self.state,
-            dead_letter: self.dead_letter,
-            options: self.options,
-            shutdown: shutdown.clone(),
-            reopen,
-        };
-        let supervisor = Supervisor::start(assemble(parts, &found), self.status);
-        Ok(supervisor.run(shutdown, drain, ticks).await)
-    }
-}
+use super::status::{Board, Status};
+use super::{OutputEnd, OutputReport, Report, SourceEnd, SourceReport};
 
 /// Who a task is.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +23,7 @@ enum Role {
     Source(usize),
     Output(usize),
     Committer,
+    Audit,
 }
 
 /// How a task ended.
@@ -108,6 +31,7 @@ enum Ended {
     Source(SourceEnd),
     Output(OutputEnd),
     Committer(Result<(), String>),
+    Audit,
 }
 
 /// A source, how it is told to stop, and how it ended.
@@ -124,13 +48,14 @@ struct Served {
     end: Option<OutputEnd>,
 }
 
-struct Supervisor {
+pub(crate) struct Supervisor {
     tasks: JoinSet<Ended>,
     roles: HashMap<Id, Role>,
     sources: Vec<Watched>,
     outputs: Vec<Served>,
     acks: Acks,
     board: Board,
+    desk: Desk,
     finish: CancellationToken,
     give_up: CancellationToken,
     /// Whether the committer ended before its time.
@@ -139,7 +64,12 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn start(assembly: Assembly, status: watch::Sender<Status>) -> Self {
+    pub(crate) fn start(
+        assembly: Assembly,
+        status: watch::Sender<Status>,
+        desk: Desk,
+        found: &Found,
+    ) -> Self {
         let mut supervisor = Self {
             tasks: JoinSet::new(),
             roles: HashMap::new(),
@@ -147,6 +77,7 @@ impl Supervisor {
             outputs: Vec::new(),
             acks: assembly.acks,
             board: assembly.board,
+            desk,
             finish: assembly.finish,
             give_up: assembly.give_up,
             state_failed: false,
@@ -154,7 +85,8 @@ impl Supervisor {
         };
         supervisor.start_committer(assembly.committer);
         for source in assembly.sources {
-            supervisor.start_source(source);
+            let audited = found.audited(&source.name);
+            supervisor.start_source(source, audited);
         }
         for (name, delivery) in assembly.outputs {
             supervisor.start_output(name, delivery);
@@ -169,14 +101,16 @@ impl Supervisor {
         self.roles.insert(task.id(), Role::Committer);
     }
 
-    fn start_source(&mut self, source: AssembledSource) {
+    fn start_source(&mut self, source: AssembledSource, audited: Option<u64>) {
         let AssembledSource {
             name,
             outputs,
             stop,
+            auditor,
             task,
         } = source;
         let index = self.sources.len();
+        self.desk.add(Arc::clone(&name), auditor, audited);
         self.sources.push(Watched {
             name,
             outputs,
@@ -201,8 +135,16 @@ impl Supervisor {
         self.outputs.push(Served { name, end: None });
     }
 
+    fn start_audit(&mut self, audit: AuditTask) {
+        let task = self.tasks.spawn(async {
+            audit.run().await;
+            Ended::Audit
+        });
+        self.roles.insert(task.id(), Role::Audit);
+    }
+
     /// Waits for all tasks to end, in the order in which they can: sources, outputs, the committer.
-    async fn run(
+    pub(crate) async fn run(
         mut self,
         shutdown: CancellationToken,
         drain: std::time::Duration,
@@ -215,7 +157,11 @@ impl Supervisor {
                     Some(ended) => self.ended(ended),
                     None => break,
                 },
-                () = shutdown.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + drain),
+                audit = self.desk.next() => self.start_audit(audit),
+                () = shutdown.cancelled(), if deadline.is_none() => {
+                    self.desk.close_all();
+                    deadline = Some(Instant::now() + drain);
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if self.is_draining_since(deadline) => {
                     tracing::warn!("what could not be delivered in time is read again after the next start");
                     self.give_up.cancel();
@@ -261,11 +207,18 @@ impl Supervisor {
                 self.output_ended(index, end);
             }
             (Some(Role::Committer), Ok(Ended::Committer(Ok(())))) | (None, _) => {}
+            (Some(Role::Audit), ended) => {
+                self.desk.ended();
+                if let Err(why) = ended {
+                    tracing::error!(error = why, "an audit stopped");
+                }
+            }
             (Some(Role::Committer), _) => self.state_failed(),
         }
     }
 
     fn source_ended(&mut self, index: usize, end: SourceEnd) {
+        self.desk.close(index);
         let Some((source, gauge)) = self
             .sources
             .get_mut(index)

@@ -2,8 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
-use wasmtime::component::{HasData, Linker};
-use wasmtime::{Config, Engine, OptLevel};
+use wasmtime::component::{ComponentNamedList, HasData, Lift, Linker, Lower};
+use wasmtime::{Config, Engine, OptLevel, StoreContextMut};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
@@ -12,6 +12,7 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{ResourceTable, WasiView};
 
 use super::instance::Guest;
+use super::{bounds, still};
 
 /// The engine's settings. Everything that changes what compiled code looks like is part of the cache's key.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
@@ -60,6 +61,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     bindings::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     bindings::filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
+    bounds::link(l)?;
+    still::link(l)?;
     Ok(linker)
 }
 
@@ -75,4 +78,47 @@ fn link_cli(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<Guest, WasiCli>(linker, Guest::cli)?;
     cli::terminal_stdout::add_to_linker::<Guest, WasiCli>(linker, Guest::cli)?;
     cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(linker, Guest::cli)
+}
+
+/// Replaces a function that is linked already. One that is not there under this name is under another, where it would go
+/// on as it is: then there is no linker at all.
+pub(crate) fn replace<Params, Return, Function>(
+    linker: &mut Linker<Guest>,
+    interface: &str,
+    name: &str,
+    function: Function,
+) -> wasmtime::Result<()>
+where
+    Params: ComponentNamedList + Lift + 'static,
+    Return: ComponentNamedList + Lower + 'static,
+    Function: Fn(StoreContextMut<'_, Guest>, Params) -> wasmtime::Result<Return>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+{
+    if linker
+        .instance(interface)?
+        .func_wrap(name, function)
+        .is_ok()
+    {
+        wasmtime::bail!("{interface} has no function {name} that could be replaced");
+    }
+    linker.allow_shadowing(true);
+    let replaced = linker.instance(interface)?.func_wrap(name, function);
+    linker.allow_shadowing(false);
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_is_not_where_it_is_thought_to_be_makes_no_linker() {
+        let mut nothing = Linker::new(&engine().unwrap());
+        let error = bounds::link(&mut nothing).unwrap_err();
+        assert!(error.to_string().contains("could be replaced"), "{error}");
+        assert!(linker(&engine().unwrap()).is_ok());
+    }
 }

@@ -53,6 +53,16 @@ impl Plugin {
         &self.digest
     }
 
+    /// Refuses a plugin that is not the one that was pinned by its SHA-256.
+    pub(crate) fn check_pin(&self, pinned: Option<[u8; 32]>) -> Result<(), PluginError> {
+        match pinned {
+            Some(pinned) if hex(&pinned) != self.digest => Err(PluginError::Pinned {
+                found: self.digest.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The interfaces it imports, all of which are linked.
     pub fn imports(&self) -> &[String] {
         &self.imports
@@ -164,8 +174,8 @@ impl Plugins {
         Ok(component)
     }
 
-    /// Asks a plugin what it is, in an instance without network, once per digest: it can't say one thing to `check`
-    /// and another to `run` (trust rule 3).
+    /// Asks a plugin what it is, in a still world, once per digest: it can't say one thing to `check` and another to
+    /// `run` (trust rule 3).
     async fn describe(
         &self,
         label: &str,
@@ -176,11 +186,18 @@ impl Plugins {
             .cache
             .as_ref()
             .and_then(|cache| cache.description(digest))
+            .filter(|known| known.validate().is_ok())
         {
             return Ok(known);
         }
         let limits = Limits::default();
-        let mut store = instance::store(&self.engine, label.into(), Network::None, &limits);
+        let mut store = instance::store(
+            &self.engine,
+            label.into(),
+            Network::Still,
+            &limits,
+            &Arc::default(),
+        );
         let _running = self.ticker.running();
         let described = instance::call(&mut store, limits.cpu, async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
@@ -198,11 +215,12 @@ impl Plugins {
     }
 
     /// What a plugin finds wrong with a configuration (JSON). It is asked in an instance without network and
-    /// credential: opening a reader takes neither. One that can't answer has no objection; reading will tell why.
+    /// credential: opening a reader takes neither. That one breaks when it is asked is an objection too.
     pub async fn objections(&self, plugin: &Plugin, config: &str) -> Vec<ConfigIssue> {
         let limits = Limits::default();
         let label = plugin.description.name.as_str().into();
-        let mut store = instance::store(&self.engine, label, Network::None, &limits);
+        let mut store =
+            instance::store(&self.engine, label, Network::None, &limits, &Arc::default());
         let _running = self.ticker.running();
         let opened = instance::call(&mut store, limits.cpu, async |store| {
             let instance = plugin.pre.instantiate_async(&mut *store).await?;
@@ -212,8 +230,12 @@ impl Plugins {
                 .await
         });
         match opened.await {
-            Ok(Err(types::Error::Config(issues))) => convert::config_issues(issues),
-            Ok(_) | Err(_) => Vec::new(),
+            Ok(Err(types::Error::Config(issues))) => convert::config_issues(issues, None),
+            Ok(_) => Vec::new(),
+            Err(why) => vec![ConfigIssue {
+                key: String::new(),
+                message: format!("the plugin breaks when it is asked about this: {why}"),
+            }],
         }
     }
 }

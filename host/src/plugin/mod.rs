@@ -5,12 +5,15 @@
 //! before anything depends on it. A trap, a limit or a lie ends its instance, never the host.
 //!
 //! - `load`: file → verified, compiled (or from the `cache`), linked, described.
-//! - `instance`: a store with its limits, and calls into it.
+//! - `instance`: a store with its limits, and calls into it; `still` is the world that `describe` sees.
+//! - `meter`: what the instances of a source take.
+//! - `limits`, `work`, `bounds`: what a guest may take: memory, time, and what the host keeps for it.
 //! - `source`: a component as a [`crate::stage::Source`].
 //! - `hooks`: wasi:http → [`crate::gate`].
 //! - `bindings`: generated, alone.
 
 mod bindings;
+mod bounds;
 mod builtin;
 mod cache;
 mod convert;
@@ -20,12 +23,16 @@ mod instance;
 mod limits;
 mod load;
 mod log;
+mod meter;
 mod source;
+mod still;
+mod work;
 
 pub use builtin::{BUILTIN, builtin};
 pub use cache::{Cache, Remembered};
 pub use limits::{Exceeded, Limits};
 pub use load::{Plugin, Plugins};
+pub use meter::Meter;
 pub use source::{ComponentSource, Credentials};
 
 /// Why a file can't be used as a plugin.

@@ -1,18 +1,20 @@
 //! A component as a source: readers are instances, and die with the first thing that goes wrong in them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::bindings::SourcePlugin;
 use super::instance::{self, Guest, Network};
-use super::{Limits, Plugin, Plugins, convert};
-use crate::gate::{Credential, Gate, Purpose};
+use super::{Limits, Meter, Plugin, Plugins, convert};
+use crate::gate::{Credential, Gate, Priority, Purpose};
 use crate::record::Batch;
-use crate::stage::{CheckReport, Page, Reader, Source, StageError, Start};
+use crate::stage::{CheckReport, Pace, Page, Reader, Source, StageError, Start};
+use crate::telemetry::acts::Act;
 
 /// Where a source's credentials come from. Only the gate sees what they resolve to.
 pub trait Credentials: Send + Sync {
@@ -25,10 +27,10 @@ pub trait Credentials: Send + Sync {
 /// A configured source whose reader is a component.
 pub struct ComponentSource {
     shared: Arc<Shared>,
-    credentials: Box<dyn Credentials>,
+    credentials: Arc<dyn Credentials>,
     /// The stamp of the credentials that the gate has; 0 before the first.
     applied: AtomicU64,
-    applying: Mutex<()>,
+    applying: Semaphore,
 }
 
 struct Shared {
@@ -38,6 +40,9 @@ struct Shared {
     config: String,
     gate: Arc<Gate>,
     limits: Limits,
+    /// Whether the newest page of any reader was the last one for now: then the next request polls at the head.
+    caught_up: AtomicBool,
+    meter: Arc<Meter>,
 }
 
 impl ComponentSource {
@@ -58,12 +63,14 @@ impl ComponentSource {
             config,
             gate,
             limits,
+            caught_up: AtomicBool::new(false),
+            meter: Arc::default(),
         });
         Self {
             shared,
-            credentials,
+            credentials: credentials.into(),
             applied: AtomicU64::new(0),
-            applying: Mutex::new(()),
+            applying: Semaphore::new(1),
         }
     }
 
@@ -72,25 +79,36 @@ impl ComponentSource {
         &self.shared.gate
     }
 
-    /// Gives the gate the credentials as they are now, if they changed.
-    fn apply_credentials(&self) -> Result<(), StageError> {
-        let _one_at_a_time = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What the instances of this source's plugin take.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.shared.meter
+    }
+
+    /// Gives the gate the credentials as they are now, if they changed, or if the peer refused those it has: what a
+    /// command prints may have changed without a sign.
+    async fn apply_credentials(&self) -> Result<(), StageError> {
+        let _one_at_a_time = self.applying.acquire().await;
         // 0 stands for "never applied", so a stamp of 0 is moved out of its way.
         let stamp = self.credentials.stamp().max(1);
-        if self.applied.load(Ordering::Acquire) == stamp {
+        let are_applied = self.applied.load(Ordering::Acquire) == stamp;
+        if are_applied && !self.shared.gate.credentials_refused() {
             return Ok(());
         }
-        let credentials = self
-            .credentials
-            .resolve()
-            .map_err(StageError::Unauthorized)?;
+        // Files are read and commands run, and the workers of the runtime must not wait for that.
+        let credentials = Arc::clone(&self.credentials);
+        let resolved = tokio::task::spawn_blocking(move || credentials.resolve()).await;
+        let resolved = resolved.map_err(|error| StageError::Transient(error.to_string()))?;
+        let credentials = resolved.map_err(StageError::Unauthorized)?;
         self.shared.gate.set_credentials(credentials);
-        self.applied.store(stamp, Ordering::Release);
+        let before = self.applied.swap(stamp, Ordering::AcqRel);
+        if before != 0 && before != stamp {
+            tracing::info!(act = %Act::SecretRead, source = %self.shared.name, "the secret was replaced");
+        }
         Ok(())
     }
 
     async fn instance(&self, start: Start, purpose: Purpose) -> Result<Instance, StageError> {
-        self.apply_credentials()?;
+        self.apply_credentials().await?;
         Instance::open(Arc::clone(&self.shared), start, purpose).await
     }
 }
@@ -113,20 +131,37 @@ impl Source for ComponentSource {
     }
 }
 
+/// How urgent a reader's requests are that begins like this; nothing where its pages tell.
+fn priority(start: &Start) -> Option<Priority> {
+    match start {
+        Start::First | Start::Checkpoint(_) | Start::At(_) => None,
+        Start::Window { .. } => Some(Priority::Window),
+    }
+}
+
 /// A reader in a store of its own.
 struct Instance {
     shared: Arc<Shared>,
     store: Store<Guest>,
     plugin: SourcePlugin,
     reader: ResourceAny,
+    /// How urgent its requests are, where that does not depend on what its pages say.
+    priority: Option<Priority>,
 }
 
 impl Instance {
     async fn open(shared: Arc<Shared>, start: Start, purpose: Purpose) -> Result<Self, StageError> {
         let network = Network::Gate(Arc::clone(&shared.gate), purpose);
         let engine = &shared.plugins.engine;
-        let mut store = instance::store(engine, Arc::clone(&shared.name), network, &shared.limits);
+        let mut store = instance::store(
+            engine,
+            Arc::clone(&shared.name),
+            network,
+            &shared.limits,
+            &shared.meter,
+        );
         let running = shared.plugins.ticker.running();
+        let priority = priority(&start);
         let start = convert::start(start);
         let opened = instance::call(&mut store, shared.limits.call, async |store| {
             let plugin = shared.plugin.pre.instantiate_async(&mut *store).await?;
@@ -145,10 +180,12 @@ impl Instance {
             store,
             plugin,
             reader,
+            priority,
         })
     }
 
     async fn check(mut self) -> Result<CheckReport, StageError> {
+        self.store.data().set_priority(Priority::Live);
         let _running = self.shared.plugins.ticker.running();
         let (plugin, reader) = (&self.plugin, self.reader);
         let checked = instance::call(&mut self.store, self.shared.limits.call, async |store| {
@@ -168,6 +205,7 @@ impl Instance {
 #[async_trait]
 impl Reader for Instance {
     async fn read(&mut self) -> Result<Page, StageError> {
+        self.store.data().set_priority(self.priority());
         let _running = self.shared.plugins.ticker.running();
         let (plugin, reader) = (&self.plugin, self.reader);
         let read = instance::call(&mut self.store, self.shared.limits.call, async |store| {
@@ -178,13 +216,30 @@ impl Reader for Instance {
                 .await
         });
         match read.await.map_err(StageError::Crashed)? {
-            Ok(page) => self.check_page(page),
+            Ok(page) => {
+                let page = self.check_page(page)?;
+                let caught_up = page.progress.caught_up || page.pace != Pace::Now;
+                // A window of the past says nothing about the head.
+                if self.priority.is_none() {
+                    self.shared.caught_up.store(caught_up, Ordering::Relaxed);
+                }
+                Ok(page)
+            }
             Err(error) => Err(convert::error(error, &self.shared.gate)),
         }
     }
 }
 
 impl Instance {
+    /// The gate serves polls at the head before those who catch up. Which one this is, the page before said.
+    fn priority(&self) -> Priority {
+        let by_pages = match self.shared.caught_up.load(Ordering::Relaxed) {
+            true => Priority::Live,
+            false => Priority::Backlog,
+        };
+        self.priority.unwrap_or(by_pages)
+    }
+
     /// The host never trusts a page (trust rule 16): sizes first, then every span.
     fn check_page(&self, page: convert::GuestPage) -> Result<Page, StageError> {
         let limits = &self.shared.limits;
@@ -217,13 +272,16 @@ impl Instance {
         let batch = Batch::new(Arc::clone(&self.shared.name), page.batch.body, entries).map_err(
             |error| StageError::Crashed(format!("it returned an impossible page: {error}")),
         )?;
+        let gate = &self.shared.gate;
+        let refused = page.refused.into_iter();
+        let refused = refused.map(|refused| convert::refused(refused, gate));
         Ok(Page {
             batch,
-            refused: page.refused.into_iter().map(convert::refused).collect(),
+            refused: refused.collect(),
             checkpoint: page.checkpoint.into(),
             pace: convert::pace(page.pace),
             overlap: page.overlap,
-            progress: convert::progress(page.progress),
+            progress: convert::progress(page.progress, gate),
         })
     }
 }

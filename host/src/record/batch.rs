@@ -103,6 +103,17 @@ impl Batch {
         })
     }
 
+    /// The records at these places. No record is copied: what does not stay keeps its memory until the rest goes.
+    pub fn only(&self, stays: impl Fn(usize) -> bool) -> Self {
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.filter(|(index, _)| stays(*index));
+        Self {
+            source: Arc::clone(&self.source),
+            body: self.body.clone(),
+            entries: entries.map(|(_, entry)| *entry).collect(),
+        }
+    }
+
     /// The name of the source, as the configuration gives it.
     pub fn source(&self) -> &Arc<str> {
         &self.source
@@ -273,6 +284,18 @@ mod tests {
         assert_eq!(texts, [br#"{"a":1}"#, br#"{"b":2}"#]);
         assert_eq!(batch.get(0).unwrap().id(), "a");
         assert_eq!(batch.get(1).unwrap().id(), "");
+    }
+
+    #[test]
+    fn a_part_of_a_batch_shares_its_body() {
+        let entries =
+            [(0, 2), (2, 3), (5, 4)].map(|(at, length)| entry(span(at, length), span(0, 0)));
+        let batch = batch("{}[1]null", entries.to_vec()).unwrap();
+        let part = batch.only(|index| index != 1);
+        let texts: Vec<_> = part.records().map(RecordRef::text).collect();
+        assert_eq!(texts, [&b"{}"[..], b"null"]);
+        assert_eq!(part.body.as_ptr(), batch.body.as_ptr());
+        assert!(batch.only(|_| false).is_empty());
     }
 
     #[test]

@@ -1,21 +1,31 @@
-//! What survives a restart: checkpoints, positions, and digests of compiled plugins. SQLite in a private folder.
+//! What survives a restart: checkpoints, positions, the ledger of delivered records, how far audits are, and digests
+//! of compiled plugins. SQLite in a private folder.
 //!
 //! Everything that one commit holds becomes true at once or not at all, and is on the disk before [`State::commit`]
 //! returns. A database that is damaged, or written by a newer version, is refused and never reset: resetting it would
 //! read months of records again. Several processes may look; the one that moves checkpoints holds [`State::lock`].
 
+mod audit;
+mod digest;
 mod error;
 mod folder;
+mod ledger;
 mod lock;
 mod schema;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+pub use audit::{AuditRow, Suspect, Verdict};
+pub use digest::{Digest, Digester};
 pub use error::StateError;
+pub use ledger::{LedgerRow, LedgerSize};
 pub use lock::StateLock;
+pub use source::{SourceCommit, StoredSource};
 
 /// The database in the folder.
 const DATABASE: &str = "state.db";
@@ -29,43 +39,17 @@ pub struct Owner {
     pub origin: String,
 }
 
-/// What is stored of one source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredSource {
-    /// Who it belongs to.
-    pub owner: Owner,
-    /// Where to go on.
-    pub checkpoint: Arc<str>,
-    /// Records settled since the source was first seen.
-    pub settled: u64,
-    /// Of these, records that went to the dead letter.
-    pub dead: u64,
-    /// When this row was last written, nanoseconds since 1970.
-    pub updated: u64,
-}
-
 /// What one transaction writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commit {
-    /// Sources whose checkpoint moves.
+    /// Now, in nanoseconds since 1970.
+    pub at: u64,
+    /// How long the ledger remembers records, see [`ledger`].
+    pub keep: Duration,
+    /// Sources of which something settled, or whose checkpoint moves.
     pub sources: Vec<SourceCommit>,
     /// Outputs, by name, and where they are now.
     pub positions: Vec<(String, String)>,
-}
-
-/// A source whose checkpoint moves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceCommit {
-    /// Name of the source.
-    pub name: Arc<str>,
-    /// Who it belongs to.
-    pub owner: Owner,
-    /// Where to go on.
-    pub checkpoint: Arc<str>,
-    /// Records settled since the last commit.
-    pub settled: u64,
-    /// Of these, records that went to the dead letter.
-    pub dead: u64,
 }
 
 /// The state folder, open. Cloning it shares the connection. Calls block for as long as the disk takes.
@@ -74,6 +58,7 @@ pub struct State {
     folder: Arc<Path>,
     database: Arc<Path>,
     connection: Arc<Mutex<Connection>>,
+    digester: Digester,
 }
 
 impl State {
@@ -83,10 +68,13 @@ impl State {
         let database = folder.join(DATABASE);
         folder::private_file(&database)?;
         let connection = schema::connect(&database)?;
+        let seed = connection.query_row("SELECT seed FROM seed", [], |row| row.get(0));
+        let seed: i64 = seed.map_err(|error| StateError::of_database(database.clone(), error))?;
         Ok(Self {
             folder: folder.into(),
             database: database.into(),
             connection: Arc::new(Mutex::new(connection)),
+            digester: Digester::new(seed.cast_unsigned()),
         })
     }
 
@@ -106,17 +94,9 @@ impl State {
         &self.folder
     }
 
-    /// What is stored of one source.
-    pub fn source(&self, name: &str) -> Result<Option<StoredSource>, StateError> {
-        let sql = "SELECT name, plugin, origin, checkpoint, settled, dead, updated FROM source WHERE name = ?1";
-        let found = self.first(sql, name, stored_source)?;
-        Ok(found.map(|(_, stored)| stored))
-    }
-
-    /// All sources, by name.
-    pub fn sources(&self) -> Result<Vec<(String, StoredSource)>, StateError> {
-        let sql = "SELECT name, plugin, origin, checkpoint, settled, dead, updated FROM source ORDER BY name";
-        self.all(sql, stored_source)
+    /// Makes digests as the ledger of this state has them.
+    pub fn digester(&self) -> Digester {
+        self.digester
     }
 
     /// Where an output is.
@@ -131,26 +111,18 @@ impl State {
         self.all(sql, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// Writes everything in one durable transaction, or nothing.
-    pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
-        let mut connection = self.connection();
-        let written = (|| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for source in &commit.sources {
-                write_source(&transaction, source)?;
-            }
+    /// Writes everything in one durable transaction, or nothing. Says of each source how large its ledger is, if it
+    /// grew.
+    pub fn commit(&self, commit: &Commit) -> Result<Vec<Option<LedgerSize>>, StateError> {
+        self.transact(|transaction| {
             for (output, position) in &commit.positions {
-                write_position(&transaction, output, position)?;
+                write_position(transaction, output, position)?;
             }
-            transaction.commit()
-        })();
-        written.map_err(|error| self.failed(error))
-    }
-
-    /// Forgets a source; says whether there was one.
-    pub fn forget(&self, source: &str) -> Result<bool, StateError> {
-        Ok(self.execute("DELETE FROM source WHERE name = ?1", params![source])? > 0)
+            let sources = commit.sources.iter();
+            sources
+                .map(|source| source::write(transaction, source, commit))
+                .collect()
+        })
     }
 
     /// Forgets where an output is; says whether that was known.
@@ -218,6 +190,22 @@ impl State {
         rows.map_err(|error| self.failed(error))
     }
 
+    /// Does something as a whole or not at all.
+    fn transact<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let mut connection = self.connection();
+        let done = (|| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })();
+        done.map_err(|error| self.failed(error))
+    }
+
     fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StateError> {
         let changed = self.connection().execute(sql, values);
         changed.map_err(|error| self.failed(error))
@@ -227,39 +215,6 @@ impl State {
         let database = PathBuf::from(&*self.database);
         StateError::of_database(database, error)
     }
-}
-
-fn stored_source(row: &Row<'_>) -> rusqlite::Result<(String, StoredSource)> {
-    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
-    let stored = StoredSource {
-        owner: Owner {
-            plugin: row.get(1)?,
-            origin: row.get(2)?,
-        },
-        checkpoint: row.get(3)?,
-        settled: count(4)?,
-        dead: count(5)?,
-        updated: count(6)?,
-    };
-    Ok((row.get(0)?, stored))
-}
-
-fn write_source(transaction: &Transaction<'_>, source: &SourceCommit) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO source (name, plugin, origin, checkpoint, settled, dead, updated)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-               ON CONFLICT (name) DO UPDATE SET plugin = excluded.plugin, origin = excluded.origin,
-                   checkpoint = excluded.checkpoint, settled = settled + excluded.settled,
-                   dead = dead + excluded.dead, updated = excluded.updated";
-    transaction.prepare_cached(sql)?.execute(params![
-        source.name,
-        source.owner.plugin,
-        source.owner.origin,
-        source.checkpoint,
-        source.settled.cast_signed(),
-        source.dead.cast_signed(),
-        nanoseconds_now(),
-    ])?;
-    Ok(())
 }
 
 fn write_position(
@@ -272,10 +227,6 @@ fn write_position(
     let mut statement = transaction.prepare_cached(sql)?;
     statement.execute(params![output, position])?;
     Ok(())
-}
-
-fn nanoseconds_now() -> i64 {
-    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -7,13 +7,20 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::StateError;
 
-/// The newest layout that we know. Raised whenever an older version would misread what this one writes.
-const LAYOUT: i64 = 1;
+/// What makes each layout of the one before it; the first one of nothing. One is added whenever an older version would
+/// misread what this one writes, and none is ever changed: databases of all layouts are out there.
+const LAYOUTS: [&str; 2] = [LAYOUT_1, LAYOUT_2];
+
+/// The newest layout that we know.
+const LAYOUT: i64 = LAYOUTS.len() as i64;
 
 /// Long enough for another process's commit on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-const TABLES: &str = "
+/// A database of at most this many bytes is looked at as a whole when it is opened, which takes some ten milliseconds.
+pub(super) const LOOKED_AT_WHOLE: u64 = 64 << 20;
+
+const LAYOUT_1: &str = "
     CREATE TABLE source (
         name TEXT PRIMARY KEY,
         plugin TEXT NOT NULL,
@@ -26,6 +33,54 @@ const TABLES: &str = "
     CREATE TABLE output (name TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT;
     CREATE TABLE compiled (key TEXT PRIMARY KEY, sha256 BLOB NOT NULL) STRICT;
     CREATE TABLE plugin (sha256 TEXT PRIMARY KEY, description TEXT NOT NULL) STRICT;
+";
+
+/// The ledger of delivered records, rewinding, and how far audits are.
+const LAYOUT_2: &str = "
+    -- A time to begin at instead of the checkpoint.
+    ALTER TABLE source ADD COLUMN rewind_to INTEGER;
+    -- Time at work, see `ledger`.
+    ALTER TABLE source ADD COLUMN worked INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE source ADD COLUMN complete_since INTEGER;
+    ALTER TABLE source ADD COLUMN ledger_ids INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE ledger (
+        sequence INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        worked INTEGER NOT NULL,
+        settled INTEGER NOT NULL,
+        newest INTEGER NOT NULL,
+        digests BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX ledger_by_age ON ledger (source, worked);
+    -- One row: what all digests of this database begin with.
+    CREATE TABLE seed (seed INTEGER NOT NULL) STRICT;
+    INSERT INTO seed VALUES (random());
+    CREATE TABLE audit (
+        source TEXT PRIMARY KEY,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        fix INTEGER NOT NULL,
+        checkpoint TEXT,
+        read_all INTEGER NOT NULL,
+        read INTEGER NOT NULL,
+        differing INTEGER NOT NULL,
+        finished INTEGER
+    ) STRICT;
+    CREATE TABLE suspect (
+        sequence INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        verdict INTEGER NOT NULL,
+        id_digest INTEGER NOT NULL,
+        bytes_digest INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        published INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        text BLOB
+    ) STRICT;
+    CREATE INDEX suspect_by_verdict ON suspect (source, verdict);
+    CREATE UNIQUE INDEX suspect_once ON suspect (source, id_digest, bytes_digest);
 ";
 
 /// Opens a database that is there, perhaps empty; it is ours, whole, and of a layout that we know when this returns.
@@ -47,7 +102,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StateError> {
             known: LAYOUT,
         });
     }
-    if found == 0 {
+    if found < LAYOUT {
         lay_out(&mut connection, path)?;
     }
     connection
@@ -57,39 +112,55 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StateError> {
     Ok(connection)
 }
 
-/// The database is small: looking at all of it costs milliseconds.
+/// All but the ledger is small: looking at all of it costs milliseconds. A ledger is looked at as long as that costs
+/// little; what is wrong with a larger one is found where it is read, and a file that is too short always.
 fn whole(connection: &Connection, path: &Path) -> Result<(), StateError> {
-    let verdict: String = connection
-        .pragma_query_value(None, "quick_check", |row| row.get(0))
-        .map_err(|error| StateError::of_database(path.to_owned(), error))?;
-    if verdict == "ok" {
-        return Ok(());
+    let failed = |error| StateError::of_database(path.to_owned(), error);
+    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let checks = if bytes <= LOOKED_AT_WHOLE {
+        vec!["PRAGMA quick_check".to_owned()]
+    } else {
+        checks_without_ledger(connection).map_err(failed)?
+    };
+    for check in checks {
+        let verdict: String = connection
+            .query_row(&check, [], |row| row.get(0))
+            .map_err(failed)?;
+        if verdict != "ok" {
+            return Err(StateError::Damaged {
+                path: path.to_owned(),
+                reason: verdict,
+            });
+        }
     }
-    Err(StateError::Damaged {
-        path: path.to_owned(),
-        reason: verdict,
-    })
+    Ok(())
 }
 
-/// Makes the tables, unless another process just did.
+fn checks_without_ledger(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'ledger'";
+    let mut query = connection.prepare(sql)?;
+    let check = |name: String| format!("PRAGMA quick_check(\"{}\")", name.replace('"', "\"\""));
+    let checks = query.query_map([], |row| row.get(0).map(check))?;
+    checks.collect()
+}
+
+/// Makes the newest layout of whatever is there, unless another process just did.
 fn lay_out(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
     let failed = |error| StateError::of_database(path.to_owned(), error);
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    let layout: i64 = transaction
+    let found: i64 = transaction
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(failed)?;
-    if layout != 0 {
-        return Ok(());
-    }
-    if tables(&transaction).map_err(failed)? > 0 {
+    if found == 0 && tables(&transaction).map_err(failed)? > 0 {
         return Err(StateError::Foreign {
             path: path.to_owned(),
         });
     }
-    let laid_out = transaction
-        .execute_batch(TABLES)
+    let mut missing = LAYOUTS.iter().skip(usize::try_from(found).unwrap_or(0));
+    let laid_out = missing
+        .try_for_each(|layout| transaction.execute_batch(layout))
         .and_then(|()| transaction.pragma_update(None, "user_version", LAYOUT))
         .and_then(|()| transaction.commit());
     laid_out.map_err(failed)

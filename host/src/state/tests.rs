@@ -5,32 +5,39 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn owner() -> Owner {
+/// A moment of November 2026, in nanoseconds since 1970.
+pub(super) const NOW: u64 = 1_795_000_000_000_000_000;
+
+pub(super) fn owner() -> Owner {
     Owner {
         plugin: "simulated".into(),
         origin: "https://acme.example.com".into(),
     }
 }
 
-fn moved(name: &str, checkpoint: &str, settled: u64) -> SourceCommit {
+pub(super) fn moved(name: &str, checkpoint: &str, settled: u64) -> SourceCommit {
     SourceCommit {
         name: name.into(),
         owner: owner(),
-        checkpoint: checkpoint.into(),
+        checkpoint: Some(checkpoint.into()),
+        began: None,
         settled,
         dead: settled / 10,
+        rows: Vec::new(),
     }
 }
 
-fn commit(sources: Vec<SourceCommit>, positions: &[(&str, &str)]) -> Commit {
+pub(super) fn commit(sources: Vec<SourceCommit>, positions: &[(&str, &str)]) -> Commit {
     let owned = |(output, position): &(&str, &str)| ((*output).into(), (*position).into());
     Commit {
+        at: NOW,
+        keep: Duration::from_secs(14 * 86_400),
         sources,
         positions: positions.iter().map(owned).collect(),
     }
 }
 
-fn folder() -> (TempDir, PathBuf) {
+pub(super) fn folder() -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().canonicalize().unwrap().join("state");
     (parent, folder)
@@ -40,7 +47,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-fn refusal(folder: &Path) -> String {
+pub(super) fn refusal(folder: &Path) -> String {
     State::open(folder).err().unwrap().to_string()
 }
 
@@ -68,7 +75,7 @@ fn what_was_committed_is_there_after_reopening() {
     assert_eq!(acme.owner, owner());
     assert_eq!(&*acme.checkpoint, "two");
     assert_eq!((acme.settled, acme.dead), (150, 15));
-    assert!(acme.updated > 1_700_000_000_000_000_000);
+    assert_eq!(acme.updated, NOW);
     let names: Vec<_> = state
         .sources()
         .unwrap()
@@ -284,12 +291,12 @@ fn a_newer_layout_and_a_foreign_database_are_refused() {
     let state = State::open(&folder).unwrap();
     state
         .connection()
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 3)
         .unwrap();
     drop(state);
     let text = refusal(&folder);
     assert!(
-        text.contains("newer version of logweir (layout 2"),
+        text.contains("newer version of logweir (layout 3"),
         "{text}"
     );
 

@@ -76,36 +76,51 @@ impl Head {
         told
     }
 
+    /// What to do after 401. Okta names the scheme that it expects only to those who used it.
+    pub fn credential_advice(&self) -> &'static str {
+        let challenge = self.headers.get("www-authenticate").unwrap_or_default();
+        let scheme = challenge.split(' ').next().unwrap_or_default();
+        match scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop") {
+            true => OAUTH_ADVICE,
+            false => API_TOKEN_ADVICE,
+        }
+    }
+
     /// What the credential lacks, and what to do, after 403.
     pub fn lacking(&self) -> String {
         let challenge = self.headers.get("www-authenticate").unwrap_or_default();
         if challenge.contains("insufficient_scope") {
             let scope = quoted(challenge, "scope=").unwrap_or("okta.logs.read");
             return format!(
-                "grant the scope {} to the app in the Admin Console",
+                "grant the scope {} to the app in the Admin Console (Applications, the app's tab \"Okta API Scopes\")",
                 shortened(scope)
             );
         }
-        "the owner of the token must be allowed to view the System Log: Read-only Administrator or Report \
+        "the owner of the token, or the app, must be allowed to view the System Log: Read-only Administrator or Report \
          Administrator is enough; if the token is bound to network zones, this machine must be in one"
             .to_owned()
     }
 }
 
-/// What to do after 401.
-pub const CREDENTIAL_ADVICE: &str = "create a new API token in the Admin Console (Security > API > Tokens) and put it in \
+/// What to do after 401 with an API token.
+const API_TOKEN_ADVICE: &str = "create a new API token in the Admin Console (Security > API > Tokens) and put it in \
      the place of the old one; a token dies after 30 days without use, or with its owner";
+
+/// What to do after 401 with an access token: the host has asked for a new one already, and that was refused too.
+const OAUTH_ADVICE: &str = "the org gives this app tokens and does not take them: see that the app is active, that the \
+     scope okta.logs.read is granted to it and that it has an administrator role (Admin Console: Applications, the \
+     app's tabs \"Okta API Scopes\" and \"Admin roles\")";
 
 /// What an answer means that is neither a page nor a matter of what was asked: all but 200, 400 and 429.
 pub fn refusal(head: &Head, body: &[u8]) -> Error {
     let error = OktaError::parse(body);
     let told = head.told(&error);
     match head.status {
-        401 => Error::Unauthorized(format!("{told}; {CREDENTIAL_ADVICE}")),
+        401 => Error::Unauthorized(format!("{told}; {}", head.credential_advice())),
         403 => Error::Unauthorized(format!("{told}; {}", head.lacking())),
         // Okta answers a wrong method where it means a wrong token.
         405 if error.code == "E0000022" => {
-            Error::Unauthorized(format!("{told}; {CREDENTIAL_ADVICE}"))
+            Error::Unauthorized(format!("{told}; {}", head.credential_advice()))
         }
         300..=399 => Error::Transient(format!(
             "{told}; it sends us on to {}, and a token is not taken there",
@@ -130,6 +145,7 @@ pub fn refusal(head: &Head, body: &[u8]) -> Error {
 pub fn failure(error: &HttpError, host: &str) -> Error {
     match error {
         HttpError::Invalid(_) => Error::Permanent(error.to_string()),
+        HttpError::Unauthorized(told) => Error::Unauthorized(told.clone()),
         _ => Error::Transient(format!("{host}: {error}")),
     }
 }
@@ -179,6 +195,21 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn who_came_with_an_access_token_is_not_told_to_create_an_api_token() {
+        let challenge = r#"Bearer realm="https://acme.okta.com", error="invalid_token""#;
+        let error = refusal(&head(401, &[("www-authenticate", challenge)]), TOKEN);
+        let error = error.to_string();
+        assert!(error.contains("Okta API Scopes"), "{error}");
+        assert!(!error.contains("create a new API token"), "{error}");
+        let unsigned = HttpError::Unauthorized("no token: 401 invalid_client".to_owned());
+        let error = failure(&unsigned, "acme.okta.com");
+        assert_eq!(
+            error,
+            Error::Unauthorized("no token: 401 invalid_client".to_owned())
+        );
     }
 
     #[test]

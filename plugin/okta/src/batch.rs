@@ -3,6 +3,8 @@
 //! Nothing in a record changes. Only what an entry needs and the text can't give is appended behind the page: an id or
 //! kind that is escaped, missing or too long. What can't be a record leaves as [`Refused`], alone.
 
+use std::borrow::Cow;
+
 use logweir_plugin::types::{Batch, Entry, Refused, Severity, Span};
 
 use crate::digest::digest;
@@ -75,8 +77,8 @@ impl Records {
         self.last = Some(time);
         let entry = Entry {
             text: event.text,
-            id: self.plain(event.id).unwrap_or_else(|| self.id(event)),
-            kind: self.plain(event.kind).unwrap_or_else(|| self.kind(event)),
+            id: plain(event.id).unwrap_or_else(|| self.id(event)),
+            kind: plain(event.kind).unwrap_or_else(|| self.kind(event)),
             time,
             severity: event
                 .severity
@@ -107,26 +109,10 @@ impl Records {
         }
     }
 
-    /// A text that an entry can point to where it stands.
-    #[inline]
-    fn plain(&self, text: Option<Text>) -> Option<Span> {
-        let text = text.filter(|text| !text.escaped)?;
-        let length = text.span.length as usize;
-        (1..=Entry::MAX_ID_BYTES)
-            .contains(&length)
-            .then_some(text.span)
-    }
-
-    /// An id that can't be pointed to. One that is missing, empty or too long is made from all bytes of the event, so
-    /// that it is the same whenever the event comes again.
+    /// An id that can't be pointed to.
     #[cold]
     fn id(&mut self, event: &Event) -> Span {
-        let id = event
-            .id
-            .and_then(|text| self.said(text))
-            .filter(|id| (1..=Entry::MAX_ID_BYTES).contains(&id.len()));
-        let id = id
-            .unwrap_or_else(|| digest(self.batch.text(event.text).unwrap_or_default().as_bytes()));
+        let id = made_id(self.batch.body.as_bytes(), event);
         self.batch.append(&id)
     }
 
@@ -147,6 +133,33 @@ impl Records {
     fn said(&self, text: Text) -> Option<String> {
         unescape(self.batch.text(text.span)?.as_bytes())
     }
+}
+
+/// The id that the record of an event has.
+pub fn id<'a>(page: &'a [u8], event: &Event) -> Cow<'a, [u8]> {
+    match plain(event.id) {
+        Some(span) => Cow::Borrowed(bytes(page, span)),
+        None => Cow::Owned(made_id(page, event).into_bytes()),
+    }
+}
+
+/// A text that an entry can point to where it stands.
+#[inline]
+fn plain(text: Option<Text>) -> Option<Span> {
+    let text = text.filter(|text| !text.escaped)?;
+    let length = text.span.length as usize;
+    (1..=Entry::MAX_ID_BYTES)
+        .contains(&length)
+        .then_some(text.span)
+}
+
+/// An id with escapes in it. One that is missing, empty or too long is made from all bytes of the event, so that it is
+/// the same whenever the event comes again.
+#[cold]
+fn made_id(page: &[u8], event: &Event) -> String {
+    let said = event.id.and_then(|text| unescape(bytes(page, text.span)));
+    said.filter(|id| (1..=Entry::MAX_ID_BYTES).contains(&id.len()))
+        .unwrap_or_else(|| digest(bytes(page, event.text)))
 }
 
 fn refused(page: &[u8], broken: &Broken) -> Refused {

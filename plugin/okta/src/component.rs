@@ -11,11 +11,17 @@ use crate::check::{self, Answer, Check};
 use crate::describe::describe;
 use crate::reader::{Now, Outcome, Reader};
 
-/// A reader and what was asked early for its next page.
+/// A reader and what was asked early for the next pages of its cursors.
 struct Okta {
     begun: Instant,
     reader: Reader,
-    early: Option<(Request, Result<Pending, HttpError>)>,
+    early: Vec<Early>,
+}
+
+/// A request that was sent before it was its turn. There is one for each cursor at most.
+struct Early {
+    request: Request,
+    pending: Result<Pending, HttpError>,
 }
 
 export_source!(Okta);
@@ -29,7 +35,7 @@ impl Source for Okta {
         Ok(Self {
             begun: time::monotonic(),
             reader: Reader::open(config, start)?,
-            early: None,
+            early: Vec::new(),
         })
     }
 
@@ -42,12 +48,15 @@ impl Source for Okta {
     }
 
     fn read(&mut self) -> Result<Page, Error> {
+        if let Some(page) = self.reader.ended() {
+            return Ok(page);
+        }
         loop {
             let result = self.exchange();
-            if !matches!(result, Ok(Outcome::Page(_))) {
-                // The page that named what was asked early was not accepted.
-                self.early = None;
-            }
+            // What was asked early because of a page that was not accepted is not wanted, nor what a cursor that ended
+            // would have read.
+            let reader = &self.reader;
+            self.early.retain(|early| reader.follows(&early.request));
             if let Outcome::Page(page) = result? {
                 return Ok(*page);
             }
@@ -65,9 +74,10 @@ impl Okta {
 
     fn exchange(&mut self) -> Result<Outcome, Error> {
         let request = self.reader.request(self.now());
-        let pending = match self.early.take() {
-            Some((early, pending)) if early == request => pending,
-            _ => request.send(),
+        let early = self.early.iter().position(|early| early.request == request);
+        let pending = match early {
+            Some(at) => self.early.swap_remove(at).pending,
+            None => request.send(),
         };
         let mut body = Vec::with_capacity(self.reader.expected_bytes());
         match self.pump(pending, &mut body) {
@@ -92,7 +102,10 @@ impl Okta {
                 return Err(HttpError::TooLarge { limit });
             }
             if let Some(next) = self.reader.on_bytes(body) {
-                self.early = Some((next.clone(), next.send()));
+                self.early.push(Early {
+                    pending: next.clone().send(),
+                    request: next,
+                });
             }
         }
         Ok(())

@@ -2,18 +2,24 @@
 //!
 //! Even with a Super Administrator's token the plugin can do no more than these four GETs, of which running uses one.
 //! Each need is there twice, for an org named by `domain` and for one named by `url`; the host drops the one whose
-//! option is not set.
+//! option is not set. Those with a credential are there twice again, for an API token and for an app that gets access
+//! tokens; the host takes the one that is configured.
 
 use logweir_plugin::types::{
-    CredentialKind, CredentialScheme, Description, HeaderScheme, HttpNeed, RateLimit, ResetFormat,
+    CredentialKind, CredentialScheme, Description, HeaderScheme, HttpNeed, OauthScheme, RateLimit,
+    ResetFormat,
 };
 
 use crate::link::LOGS;
 use crate::throttle::{LIMIT, REMAINING, RESET};
 use crate::{check, config};
 
-/// The credential's name in a configuration.
+/// The name of an API token in a configuration.
 pub const API_TOKEN: &str = "api_token";
+/// The name of an app in a configuration.
+pub const OAUTH: &str = "oauth";
+/// Where the org's own authorization server gives tokens; those of others are not taken by its API.
+const TOKENS: &str = "/oauth2/v1/token";
 
 /// The plugin's description.
 pub fn describe() -> Description {
@@ -23,27 +29,71 @@ pub fn describe() -> Description {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         summary: "Reads the System Log of an Okta org.".to_owned(),
         config_schema: config::schema(),
-        needs: needs.into_iter().flat_map(|(suffix, origin)| needs_at(suffix, origin)).collect(),
-        credentials: vec![CredentialKind {
-            name: API_TOKEN.to_owned(),
-            summary: "An API token of an administrator who may view the System Log; Read-only Administrator is enough \
-                      (Admin Console: Security > API > Tokens)."
-                .to_owned(),
-            scheme: CredentialScheme::Header(HeaderScheme {
-                name: "authorization".to_owned(),
-                value: "SSWS {secret}".to_owned(),
-            }),
-        }],
+        needs: needs
+            .into_iter()
+            .flat_map(|(suffix, origin)| needs_at(suffix, origin))
+            .collect(),
+        credentials: vec![api_token(), oauth()],
     }
 }
 
-fn needs_at(suffix: &str, origin: &str) -> [HttpNeed; 4] {
-    let need = |name: &str, path: &str| HttpNeed {
+fn api_token() -> CredentialKind {
+    CredentialKind {
+        name: API_TOKEN.to_owned(),
+        summary: "An API token of an administrator who may view the System Log; Read-only Administrator is enough \
+                  (Admin Console: Security > API > Tokens)."
+            .to_owned(),
+        scheme: CredentialScheme::Header(HeaderScheme {
+            name: "authorization".to_owned(),
+            value: "SSWS {secret}".to_owned(),
+        }),
+    }
+}
+
+fn oauth() -> CredentialKind {
+    CredentialKind {
+        name: OAUTH.to_owned(),
+        summary: "An app of the type API Services with a public key, the scope okta.logs.read and the role Read-only \
+                  Administrator (Admin Console: Applications > Create App Integration); its `client_id` and \
+                  `private_key`, or the `client_secret` of an API service integration."
+            .to_owned(),
+        scheme: CredentialScheme::Oauth2ClientCredentials(OauthScheme {
+            token_url: TOKENS.to_owned(),
+            scopes: owned(&["okta.logs.read"]),
+            auth_methods: owned(&["private_key_jwt", "client_secret_basic"]),
+            dpop: true,
+        }),
+    }
+}
+
+fn needs_at(suffix: &str, origin: &str) -> Vec<HttpNeed> {
+    let need = |name: String, path: &str| HttpNeed {
         paths: vec![path.to_owned()],
         response_headers: owned(&["location", "x-okta-request-id"]),
         ..HttpNeed::get(format!("{name}{suffix}"), origin)
     };
-    let signed = |name: &str, path: &str| HttpNeed {
+    let check_only = |need| HttpNeed {
+        check_only: true,
+        ..need
+    };
+    let mut needs = vec![check_only(need(
+        "organization".to_owned(),
+        check::ORGANIZATION,
+    ))];
+    for (kind, by) in [(API_TOKEN, ""), (OAUTH, "_by_app")] {
+        let signed = |name: &str, path: &str| signed(kind, need(format!("{name}{by}"), path));
+        needs.extend([
+            signed("logs", LOGS),
+            check_only(signed("token_owner", check::TOKEN_OWNER)),
+            check_only(signed("administrators", check::ADMINISTRATORS)),
+        ]);
+    }
+    needs
+}
+
+/// The need, with this credential and what there is to see then.
+fn signed(credential: &str, need: HttpNeed) -> HttpNeed {
+    HttpNeed {
         response_headers: owned(&[
             "link",
             "location",
@@ -54,25 +104,15 @@ fn needs_at(suffix: &str, origin: &str) -> [HttpNeed; 4] {
             REMAINING,
             RESET,
         ]),
-        credential: Some(API_TOKEN.to_owned()),
+        credential: Some(credential.to_owned()),
         rate_limit: Some(RateLimit {
             limit: LIMIT.to_owned(),
             remaining: REMAINING.to_owned(),
             reset: RESET.to_owned(),
             reset_is: ResetFormat::EpochSeconds,
         }),
-        ..need(name, path)
-    };
-    let check_only = |need| HttpNeed {
-        check_only: true,
         ..need
-    };
-    [
-        signed("logs", LOGS),
-        check_only(need("organization", check::ORGANIZATION)),
-        check_only(signed("token_owner", check::TOKEN_OWNER)),
-        check_only(signed("administrators", check::ADMINISTRATORS)),
-    ]
+    }
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -93,7 +133,7 @@ mod tests {
             .iter()
             .filter(|need| !need.check_only)
             .collect();
-        assert_eq!(running.len(), 2);
+        assert_eq!(running.len(), 4);
         for need in running {
             assert_eq!(
                 (need.methods.as_slice(), need.paths.as_slice()),

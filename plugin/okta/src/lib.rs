@@ -5,7 +5,8 @@
 //! - [`config`]: which org, how far back, how often.
 //! - [`describe`]: the network access and the credential that the plugin asks for.
 //! - [`query`]: the requests that are made by hand; [`link`]: the links that all others follow, byte for byte.
-//! - [`reader`]: the state machine from answer to page, without any I/O of its own.
+//! - [`reader`]: the state machine from answer to page, without any I/O of its own: the past and what is live, and
+//!   where they meet.
 //! - [`answer`], [`throttle`]: what an answer that is no page means, and how long to wait.
 //! - [`scan`]: finds the events of a page in one pass; [`batch`]: makes records of them.
 //! - [`checkpoint`]: what outlives a reader.

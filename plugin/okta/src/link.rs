@@ -6,8 +6,8 @@
 /// The path that events are read from.
 pub const LOGS: &str = "/api/v1/logs";
 
-/// The longest address that is kept. A checkpoint has 64 KiB.
-const MAX_BYTES: usize = 16 * 1024;
+/// The longest address that is kept. A checkpoint has 64 KiB, for two of them with each byte escaped, and more.
+const MAX_BYTES: usize = 8 * 1024;
 
 /// A link to the next page, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,6 +34,16 @@ pub fn polling(config: &Config, since: &str) -> String {
     )
 }
 
+/// The first page of a closed stretch of the past, in the order of `published`. What is persisted late may be missing:
+/// this is for comparing, never for keeping up.
+pub fn window(config: &Config, since: &str, until: &str) -> String {
+    let limit = config.limit;
+    format!(
+        "{LOGS}?since={since}&until={until}&limit={limit}{}&sortOrder=ASCENDING",
+        narrowed(config)
+    )
+}
+
 /// The oldest event from `since` on.
 pub fn oldest(config: &Config, since: u64) -> String {
     let since = to_rfc3339(since);
@@ -103,6 +113,7 @@ mod tests {
             "/api/v1/logs?since=S&limit=1000&filter=a%20eq%20%22b%27s%22&q=x%20y%2F%C3%BC&sortOrder=ASCENDING"
         );
         assert!(!oldest(&config, 0).contains("until="));
+        assert!(window(&config, "S", "U").contains("?since=S&until=U&limit=1000&filter="));
         let newest = newest(&config, 0, 1_000_000_000);
         assert!(
             newest.contains("&until=1970-01-01T00:00:01.000Z&limit=1&filter=")

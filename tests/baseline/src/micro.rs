@@ -197,6 +197,8 @@ async fn reader(
         credentials: Vec::new(),
         network: NetworkPolicy::default(),
         limits: GateLimits::default(),
+        share: None,
+        budgets: Arc::default(),
     };
     let gate = Gate::new(config, &Clients::default()).context("the gate can't be made")?;
     let source = ComponentSource::new(

@@ -73,7 +73,11 @@ impl Answer {
     }
 
     pub(crate) fn error(error: &ApiError, id: &str) -> Self {
-        Self::json(error.status, error.body(id))
+        let answer = Self::json(error.status, error.body(id));
+        match &error.challenge {
+            Some(challenge) => answer.with(header::WWW_AUTHENTICATE, challenge),
+            None => answer,
+        }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {

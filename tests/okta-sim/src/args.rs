@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
-use okta_sim::{Fault, OrgConfig, RateHeaders, Tls};
+use okta_sim::{App, Fault, OrgConfig, RateHeaders, Tls};
 
 const EXAMPLES: &str = r#"Examples:
   A quiet org with the default token, sim-token:
@@ -30,6 +30,7 @@ While it runs:
   POST /sim/faults   {"kind":"stall","ms":5000,"count":1}, or an array; DELETE forgets them
   POST /sim/events   a line each; ?published=TIME&persisted=TIME
   POST /sim/token    {"tokens":["new"]}: accepts these and no others
+  DELETE /sim/token  the access tokens of apps hold no more
 
 Kinds of faults (for one request, unless count, percent or after_requests say otherwise; path=* for all paths):
   instead of an answer   reset, slow_start (ms)
@@ -75,6 +76,9 @@ pub(crate) struct Args {
     /// How long that minute is, for tests that cannot wait.
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     rate_window_ms: u64,
+    /// Another client of the token uses this share of each window, evenly.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    neighbour_percent: f64,
     /// Adds Retry-After to a 429.
     #[arg(long)]
     retry_after: bool,
@@ -107,6 +111,15 @@ pub(crate) struct Args {
     /// The administrator role of the token's owner.
     #[arg(long, default_value = "READ_ONLY_ADMIN")]
     role: String,
+    /// An app that gets tokens, in a JSON file: client_id, keys (public JSON Web Keys) or secret, scopes, dpop.
+    #[arg(long, value_name = "FILE")]
+    app: Vec<PathBuf>,
+    /// How long an app's token holds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    token_lifetime_s: u64,
+    /// How long a nonce for proofs of possession is the right one.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    nonce_lifetime_s: u64,
     /// What goes wrong: kind,key=value,… or JSON. See below.
     #[arg(long, value_name = "SPEC")]
     fault: Vec<Fault>,
@@ -154,6 +167,7 @@ impl Args {
             latency: Duration::from_millis(self.latency_ms),
             rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
             rate_window: Duration::from_millis(self.rate_window_ms),
+            neighbour_percent: self.neighbour_percent,
             retry_after: self.retry_after,
             rate_headers: match self.rate_headers {
                 Headers::Normal => RateHeaders::Normal,
@@ -164,6 +178,9 @@ impl Args {
             admin_links: self.admin_links,
             owner_status: self.owner_status.clone(),
             role: self.role.clone(),
+            apps: self.apps()?,
+            token_lifetime: Duration::from_secs(self.token_lifetime_s),
+            nonce_lifetime: Duration::from_secs(self.nonce_lifetime_s),
             faults: self.fault.clone(),
         })
     }
@@ -184,6 +201,15 @@ impl Args {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(Some(tls))
+    }
+
+    fn apps(&self) -> anyhow::Result<Vec<App>> {
+        let apps = self.app.iter().map(|path| {
+            let read = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            serde_json::from_slice(&read)
+                .with_context(|| format!("{} describes no app", path.display()))
+        });
+        apps.collect()
     }
 
     fn recorded(&self) -> anyhow::Result<Vec<Bytes>> {

@@ -1,5 +1,6 @@
 //! A request, as far as endpoints care.
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{Method, Uri};
 
@@ -13,6 +14,8 @@ pub(crate) struct Call {
     /// As it was sent.
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
+    /// Empty where no endpoint cares.
+    pub(crate) body: Bytes,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     pub(crate) accepts_gzip: bool,
@@ -25,6 +28,7 @@ impl Call {
         method: Method,
         uri: &Uri,
         headers: HeaderMap,
+        body: Bytes,
     ) -> Self {
         let encodings = headers.get_all(header::ACCEPT_ENCODING).iter();
         let mut encodings = encodings.filter_map(|value| value.to_str().ok());
@@ -35,6 +39,7 @@ impl Call {
             path: uri.path().to_owned(),
             query: uri.query().unwrap_or_default().to_owned(),
             headers,
+            body,
             scheme,
         }
     }

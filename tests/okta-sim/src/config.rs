@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::faults::Fault;
+use crate::oauth::App;
 
 /// So many requests in a window are as good as no limit.
 const UNLIMITED: u64 = 100_000_000;
@@ -39,6 +40,8 @@ pub struct OrgConfig {
     pub rate_limit: u64,
     /// How long a window is. Okta's are a minute.
     pub rate_window: Duration,
+    /// Another client of the same token uses this share of each window, evenly.
+    pub neighbour_percent: f64,
     /// Whether a 429 has a `Retry-After`. Okta's have none.
     pub retry_after: bool,
     /// How the rate-limit headers are sent.
@@ -51,6 +54,12 @@ pub struct OrgConfig {
     pub owner_status: String,
     /// The administrator role of the token's owner.
     pub role: String,
+    /// Apps that get tokens.
+    pub apps: Vec<App>,
+    /// How long their tokens hold. Okta's hold an hour.
+    pub token_lifetime: Duration,
+    /// How long a nonce for proofs is the right one. Okta's change once a day.
+    pub nonce_lifetime: Duration,
     /// What goes wrong from the beginning.
     pub faults: Vec<Fault>,
 }
@@ -83,12 +92,16 @@ impl Default for OrgConfig {
             latency: Duration::ZERO,
             rate_limit: UNLIMITED,
             rate_window: Duration::from_secs(60),
+            neighbour_percent: 0.0,
             retry_after: false,
             rate_headers: RateHeaders::Normal,
             gzip: false,
             admin_links: false,
             owner_status: "ACTIVE".to_owned(),
             role: "READ_ONLY_ADMIN".to_owned(),
+            apps: Vec::new(),
+            token_lifetime: Duration::from_secs(3600),
+            nonce_lifetime: Duration::from_secs(24 * 3600),
             faults: Vec::new(),
         }
     }

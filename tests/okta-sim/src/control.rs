@@ -8,6 +8,7 @@
 //! | `DELETE /sim/faults` | forgets the faults that did not take place yet |
 //! | `POST /sim/events` | adds each line of the body as an event, with `?published=` and `?persisted=` in RFC 3339 |
 //! | `POST /sim/token` | `{"tokens":[…]}`: accepts these tokens and no others |
+//! | `DELETE /sim/token` | the access tokens of apps hold no more |
 
 use http::{Method, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
@@ -77,6 +78,7 @@ async fn follow(
                 org.fault(fault);
             }
         }
+        (&Method::DELETE, "/sim/token") => org.revoke_access_tokens(),
         (&Method::POST, "/sim/token") => {
             let Tokens { tokens } = serde_json::from_slice(&read(body).await?)?;
             org.accept_tokens(tokens);

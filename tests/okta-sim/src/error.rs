@@ -9,8 +9,10 @@ use serde::Serialize;
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
-    summary: String,
+    summary: Box<str>,
     causes: Vec<String>,
+    /// `WWW-Authenticate`, which those who came with an access token get.
+    pub(crate) challenge: Option<Box<str>>,
 }
 
 #[derive(Serialize)]
@@ -34,8 +36,9 @@ impl ApiError {
         Self {
             status,
             code,
-            summary: summary.into(),
+            summary: summary.into().into(),
             causes: Vec::new(),
+            challenge: None,
         }
     }
 
@@ -129,6 +132,11 @@ impl ApiError {
             503 => Self::new(status, "E0000010", "Service is in read only mode"),
             _ => Self::new(status, "E0000009", "Internal Server Error"),
         }
+    }
+
+    pub(crate) fn challenging(self, challenge: String) -> Self {
+        let challenge = Some(challenge.into());
+        Self { challenge, ..self }
     }
 
     fn because(mut self, cause: impl Into<String>) -> Self {

@@ -19,6 +19,7 @@
 //! - `server`: connections, TLS in `tls`.
 //! - `control`: `/sim/…`, for tests in other processes.
 //! - `routes`: who may ask (`call`), how often (`limits`), and which endpoint it is.
+//! - `oauth`: the authorization server: tokens for apps, and what comes with them.
 //! - `faults`: what goes wrong and when; `faulty`: how that shows.
 //! - `logs`: `GET /api/v1/logs`: the question (`query`, `filter`), the position (`cursor`), the events (`page`, `store`).
 //! - `respond`: headers and body (`answer`, `body`, `compress`, `error`).
@@ -40,6 +41,7 @@ mod filter;
 mod generate;
 mod limits;
 mod logs;
+mod oauth;
 mod org;
 mod page;
 mod query;
@@ -52,12 +54,15 @@ mod tls;
 
 pub use config::{OrgConfig, RateHeaders};
 pub use faults::{Fault, FaultError, FaultKind};
+pub use oauth::App;
 pub use org::Org;
-pub use report::{Report, Rule, Violation};
+pub use report::{Report, Rule, Violation, WindowUse};
 pub use server::Running;
 pub use tls::{Tls, TlsError};
 
 /// Where the log is.
 pub const LOGS_PATH: &str = "/api/v1/logs";
+/// Where apps get tokens.
+pub const TOKEN_PATH: &str = "/oauth2/v1/token";
 /// What an org says about itself to everybody.
 pub const WELL_KNOWN_PATH: &str = "/.well-known/okta-organization";

@@ -1,6 +1,11 @@
 //! Rate limits: windows of a minute that begin at their first request, one for each token and one for the org.
+//!
+//! Another client of the same token can be thought in: it uses its share of each window evenly, and then windows follow
+//! one another without a gap, since there is always somebody who begins one.
 
 use std::collections::HashMap;
+
+use crate::report::WindowUse;
 
 /// A 429 takes a moment to arrive; requests that crossed it are not held against their sender.
 const GRACE_MS: i64 = 250;
@@ -18,7 +23,21 @@ pub(crate) enum Bucket {
 struct Window {
     started_ms: i64,
     used: u64,
+    /// The highest limit while it lasted.
+    limit: u64,
+    /// What the other client uses of it in the end.
+    others: u64,
     refused_ms: Option<i64>,
+}
+
+impl Window {
+    fn as_use(&self) -> WindowUse {
+        WindowUse {
+            limit: self.limit,
+            used: self.used,
+            others: self.others,
+        }
+    }
 }
 
 /// What the headers of an answer say, and whether the request passes.
@@ -39,8 +58,12 @@ pub(crate) struct Limits {
     token_limit: u64,
     org_limit: u64,
     window_ms: i64,
+    /// The share of the other client, from 0 to 1.
+    neighbour: f64,
     /// By token; the org's own has none.
     windows: HashMap<(Bucket, Option<String>), Window>,
+    /// Windows of tokens for logs that are over.
+    past: Vec<WindowUse>,
 }
 
 impl Limits {
@@ -49,9 +72,34 @@ impl Limits {
         Self {
             token_limit,
             org_limit,
+            neighbour: 0.0,
+            past: Vec::new(),
             window_ms: window_ms.max(1),
             windows: HashMap::new(),
         }
+    }
+
+    /// Another client of every token uses this share of its limit, from 0 to 1.
+    pub(crate) fn with_neighbour(self, share: f64) -> Self {
+        Self {
+            neighbour: share,
+            ..self
+        }
+    }
+
+    /// From now on one token may ask for logs so often in a window, and all together twice that.
+    pub(crate) fn set(&mut self, token_limit: u64) {
+        self.token_limit = token_limit;
+        self.org_limit = token_limit.saturating_mul(2);
+    }
+
+    /// What clients used of each window for logs, one token's after another's, the last ones not over yet.
+    pub(crate) fn log_windows(&self) -> Vec<WindowUse> {
+        let present = self.windows.iter();
+        let present =
+            present.filter(|((bucket, token), _)| *bucket == Bucket::Logs && token.is_some());
+        let present = present.map(|(_, window)| window.as_use());
+        self.past.iter().copied().chain(present).collect()
     }
 
     /// Counts a request.
@@ -59,8 +107,10 @@ impl Limits {
         let of_token = self.window(bucket, Some(token.to_owned()), now);
         let (token_used, refused_ms) = (of_token.used, of_token.refused_ms);
         let started_ms = of_token.started_ms;
+        let others = self.others(bucket, started_ms, now);
+        let token_used = token_used + others;
         let of_org = self.window(bucket, None, now);
-        let (org_used, org_started_ms) = (of_org.used, of_org.started_ms);
+        let (org_used, org_started_ms) = (of_org.used + others, of_org.started_ms);
         let (token_limit, org_limit) = self.limits(bucket);
         let (token_left, org_left) = (
             token_limit.saturating_sub(token_used),
@@ -77,6 +127,8 @@ impl Limits {
             let of_token = token.is_some();
             let window = self.window(bucket, token, now);
             window.used += u64::from(!refused);
+            window.limit = window.limit.max(token_limit);
+            window.others = others;
             if refused && of_token {
                 window.refused_ms.get_or_insert(now);
             }
@@ -90,6 +142,13 @@ impl Limits {
         }
     }
 
+    /// What the other client has used by now of a window.
+    fn others(&self, bucket: Bucket, started_ms: i64, now: i64) -> u64 {
+        let passed = (now - started_ms) as f64 / self.window_ms as f64;
+        let (limit, _) = self.limits(bucket);
+        (limit as f64 * self.neighbour * passed.min(1.0)) as u64
+    }
+
     fn limits(&self, bucket: Bucket) -> (u64, u64) {
         match bucket {
             Bucket::Logs => (self.token_limit, self.org_limit),
@@ -98,14 +157,27 @@ impl Limits {
     }
 
     fn window(&mut self, bucket: Bucket, token: Option<String>, now: i64) -> &mut Window {
-        let new = || Window {
-            started_ms: now,
+        let new = |started_ms| Window {
+            started_ms,
             used: 0,
+            limit: 0,
+            others: 0,
             refused_ms: None,
         };
-        let window = self.windows.entry((bucket, token)).or_insert_with(new);
-        if now >= window.started_ms + self.window_ms {
-            *window = new();
+        let is_for_logs = bucket == Bucket::Logs && token.is_some();
+        let window = self
+            .windows
+            .entry((bucket, token))
+            .or_insert_with(|| new(now));
+        let passed = (now - window.started_ms).div_euclid(self.window_ms);
+        if passed > 0 {
+            if is_for_logs {
+                self.past.push(window.as_use());
+            }
+            *window = new(match self.neighbour > 0.0 {
+                true => window.started_ms + passed * self.window_ms,
+                false => now,
+            });
         }
         window
     }
@@ -159,6 +231,31 @@ mod tests {
         let mut limits = Limits::new(1, 1, 60_000);
         take(&mut limits, "t", 1000);
         assert!(!limits.take(Bucket::Other, "t", 1000).refused);
+    }
+
+    #[test]
+    fn another_client_uses_its_share_evenly_and_begins_windows() {
+        let mut limits = Limits::new(10, 20, 1000).with_neighbour(0.5);
+        assert_eq!(take(&mut limits, "t", 0).0, 9);
+        assert_eq!(take(&mut limits, "t", 500).0, 6);
+        for _ in 0..4 {
+            assert!(!take(&mut limits, "t", 999).1);
+        }
+        assert!(take(&mut limits, "t", 999).1, "6 are ours and 4 are theirs");
+        assert_eq!(limits.take(Bucket::Logs, "t", 2999).reset_s, 3);
+        let used = limits.log_windows();
+        assert_eq!((used[0].used, used[0].others, used[0].limit), (6, 4, 10));
+        assert_eq!((used[1].used, used[1].others), (1, 4));
+    }
+
+    #[test]
+    fn a_limit_that_changes_counts_from_the_next_request_on() {
+        let mut limits = Limits::new(3, 6, 1000);
+        take(&mut limits, "t", 0);
+        limits.set(2);
+        assert_eq!(take(&mut limits, "t", 1), (0, false, false));
+        assert!(take(&mut limits, "t", 2).1);
+        assert_eq!(limits.log_windows()[0].limit, 3);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::faults::{Fault, Faults};
 use crate::generate::{Generator, Moment, evenly};
 use crate::limits::Limits;
 use crate::logs::LastPage;
+use crate::oauth::Oauth;
 use crate::report::{Recorder, Report};
 use crate::store::Store;
 
@@ -39,6 +40,7 @@ struct Inner {
     faults: Mutex<Faults>,
     recorder: Mutex<Recorder>,
     tokens: Mutex<HashSet<String>>,
+    oauth: Mutex<Oauth>,
     last_page: Mutex<Option<LastPage>>,
     compressed: Mutex<Compressed>,
 }
@@ -58,6 +60,7 @@ impl Org {
             config.rate_limit.saturating_mul(2),
             window_ms,
         );
+        let limits = limits.with_neighbour(config.neighbour_percent / 100.0);
         let mut faults = Faults::new(config.seed);
         for fault in config.faults.drain(..) {
             faults.add(fault);
@@ -71,6 +74,7 @@ impl Org {
             faults: Mutex::new(faults),
             recorder: Mutex::default(),
             tokens: Mutex::new(HashSet::from([config.token.clone()])),
+            oauth: Mutex::default(),
             last_page: Mutex::default(),
             compressed: Mutex::default(),
             config,
@@ -131,10 +135,24 @@ impl Org {
         *lock(&self.inner.tokens) = tokens.into_iter().collect();
     }
 
+    /// From now on a token may ask for logs so often in a window.
+    pub fn set_rate_limit(&self, limit: u64) {
+        self.limits().set(limit);
+    }
+
+    /// The access tokens that apps have hold no more; they may ask for new ones.
+    pub fn revoke_access_tokens(&self) {
+        self.oauth().revoke();
+    }
+
     /// What clients did so far.
     pub fn report(&self) -> Report {
         let visible = self.store().visible(self.now_ms());
-        self.recorder().report(visible)
+        let windows = self.limits().log_windows();
+        Report {
+            windows,
+            ..self.recorder().report(visible)
+        }
     }
 
     /// Every persisted event in the order of persistence, in blocks of lines.
@@ -218,6 +236,10 @@ impl Org {
         let fault = lock(&self.inner.faults).meet(path)?;
         self.recorder().fault(&fault.kind.name());
         Some(fault)
+    }
+
+    pub(crate) fn oauth(&self) -> MutexGuard<'_, Oauth> {
+        lock(&self.inner.oauth)
     }
 
     pub(crate) fn accepts(&self, token: &str) -> bool {

@@ -33,10 +33,23 @@ pub struct Report {
     pub with_wrong_token: u64,
     /// Refused for the rate limit; without faults.
     pub throttled: u64,
+    /// What was used of each rate-limit window for logs, by token; the windows that are not over yet come last.
+    pub windows: Vec<WindowUse>,
     /// How often each fault took place.
     pub faults: BTreeMap<String, u64>,
     /// Rules that clients broke, each with its first case.
     pub violations: Vec<Violation>,
+}
+
+/// What was used of one rate-limit window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowUse {
+    /// The highest limit while it lasted.
+    pub limit: u64,
+    /// Requests of clients that passed.
+    pub used: u64,
+    /// Requests of the client that is thought in, by the time of the last request.
+    pub others: u64,
 }
 
 /// A broken rule.
@@ -72,6 +85,16 @@ pub enum Rule {
     TooManyInFlight,
     /// No `Accept` or no `User-Agent`.
     MissingHeader,
+    /// A request for a token that no server understands.
+    TokenRequestWrong,
+    /// A client's statement about itself with a claim that no clock makes wrong.
+    AssertionWrong,
+    /// A client's statement that came before.
+    AssertionReused,
+    /// A proof of possession that proves nothing, or none where there must be one.
+    ProofWrong,
+    /// A proof of possession that came before.
+    ProofReused,
 }
 
 impl Report {

@@ -11,6 +11,7 @@ use crate::call::Call;
 use crate::clock::http_date;
 use crate::compress::gzip;
 use crate::config::RateHeaders;
+use crate::oauth::nonce;
 use crate::page::Events;
 
 /// As in recorded answers.
@@ -81,6 +82,9 @@ fn headers(call: &Call, answer: &Answer) -> HeaderMap {
         HeaderName::from_static("x-okta-request-id"),
         &format!("{id:032x}"),
     );
+    if call.headers.contains_key("dpop") {
+        add(HeaderName::from_static("dpop-nonce"), &nonce(&call.org));
+    }
     for line in answer.link_lines() {
         add(header::LINK, &line);
     }

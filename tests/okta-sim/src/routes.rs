@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode, Uri};
 use serde_json::json;
@@ -13,10 +14,11 @@ use crate::error::ApiError;
 use crate::faulty::{self, Aborted};
 use crate::limits::{Bucket, Verdict};
 use crate::logs::{self, LastPage};
+use crate::oauth;
 use crate::org::Org;
 use crate::report::Rule;
 use crate::respond::respond;
-use crate::{LOGS_PATH, WELL_KNOWN_PATH};
+use crate::{LOGS_PATH, TOKEN_PATH, WELL_KNOWN_PATH};
 
 /// More requests for logs than this under way with one token are too many.
 const LOGS_IN_FLIGHT_MAX: usize = 2;
@@ -24,6 +26,7 @@ const OWNER_ID: &str = "00uowner00of0token1d7";
 
 enum Route {
     WellKnown,
+    Token,
     Logs,
     Me,
     Roles(String),
@@ -48,11 +51,9 @@ impl Drop for UnderWay {
 pub(crate) async fn handle(
     org: Org,
     scheme: &'static str,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    (method, uri, headers, body): (Method, Uri, HeaderMap, Bytes),
 ) -> Result<Response<StepBody>, Aborted> {
-    let call = Call::new(org, scheme, method, &uri, headers);
+    let call = Call::new(org, scheme, method, &uri, headers, body);
     call.org.recorder().begin(&call.path);
     let mut under_way = UnderWay {
         org: call.org.clone(),
@@ -60,10 +61,10 @@ pub(crate) async fn handle(
     };
     note_manners(&call);
     if call.path == LOGS_PATH
-        && let Some(token) = token(&call)
+        && let Some(caller) = caller(&call)
     {
-        note_in_flight(&call, token);
-        under_way.logs_of = Some(token.to_owned());
+        note_in_flight(&call, &caller);
+        under_way.logs_of = Some(caller);
     }
     let latency = call.org.config().latency;
     if latency > Duration::ZERO {
@@ -112,6 +113,7 @@ fn route(path: &str) -> Route {
     let roles = || path.strip_prefix("/api/v1/users/")?.strip_suffix("/roles");
     match path {
         WELL_KNOWN_PATH => Route::WellKnown,
+        TOKEN_PATH => Route::Token,
         LOGS_PATH => Route::Logs,
         "/api/v1/users/me" => Route::Me,
         "/api/v1/api-tokens" => Route::ApiTokens,
@@ -124,7 +126,11 @@ type Refusal = (ApiError, Option<Verdict>);
 
 fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
     let known = !matches!(route, Route::Unknown);
-    if known && call.method != Method::GET {
+    let method = match route {
+        Route::Token => Method::POST,
+        _ => Method::GET,
+    };
+    if known && call.method != method {
         let case = format!("{} {}", call.method, call.path);
         call.org.recorder().violation(Rule::WrongMethod, case);
         return Err((ApiError::method(), None));
@@ -137,14 +143,15 @@ fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
         }
         return Ok(None);
     }
-    let Some(token) = authorized(call) else {
-        return Err((ApiError::token(), None));
-    };
+    if matches!(route, Route::Token) {
+        return Ok(None);
+    }
+    let caller = authorized(call).map_err(|error| (error, None))?;
     let bucket = match route {
         Route::Logs => Bucket::Logs,
         _ => Bucket::Other,
     };
-    let verdict = call.org.limits().take(bucket, token, call.org.now_ms());
+    let verdict = call.org.limits().take(bucket, &caller, call.org.now_ms());
     if verdict.impatient {
         call.org
             .recorder()
@@ -174,6 +181,7 @@ fn endpoint(call: &Call, route: &Route) -> Result<Answer, ApiError> {
     let config = call.org.config();
     let body = match route {
         Route::Logs => return logs::answer(call),
+        Route::Token => return Ok(oauth::token::answer(call)),
         Route::WellKnown => json!({
             "id": config.org_id, "pipeline": "idx",
             "_links": {"organization": {"href": call.url("")}, "alternate": {"href": call.url("")}},
@@ -223,17 +231,33 @@ fn last_page(answer: &Answer) -> Option<LastPage> {
     })
 }
 
-/// The token in a request, accepted or not.
-fn token(call: &Call) -> Option<&str> {
-    call.header(&header::AUTHORIZATION)?.strip_prefix("SSWS ")
+/// What comes in `Authorization`, accepted or not: a scheme and a token.
+fn token(call: &Call) -> Option<(&str, &str)> {
+    call.header(&header::AUTHORIZATION)?.split_once(' ')
 }
 
-fn authorized(call: &Call) -> Option<&str> {
-    let accepted = token(call).filter(|token| call.org.accepts(token));
+/// Whose limits a request counts against: an API token is its own, and an app's tokens are the app's.
+fn caller(call: &Call) -> Option<String> {
+    let (scheme, token) = token(call)?;
+    let owner = match scheme {
+        "SSWS" => None,
+        _ => call.org.oauth().owner(token).map(str::to_owned),
+    };
+    Some(owner.unwrap_or_else(|| token.to_owned()))
+}
+
+fn authorized(call: &Call) -> Result<String, ApiError> {
+    let given = token(call);
+    if let Some((scheme @ ("Bearer" | "DPoP"), token)) = given {
+        let scope = oauth::access::scope_of(&call.path);
+        return oauth::access::check(call, scheme == "DPoP", token, scope);
+    }
+    let accepted = given.filter(|(scheme, token)| *scheme == "SSWS" && call.org.accepts(token));
     if call.headers.contains_key(header::AUTHORIZATION) {
         call.org.recorder().token(accepted.is_some());
     }
-    accepted
+    let (_, token) = accepted.ok_or_else(ApiError::token)?;
+    Ok(token.to_owned())
 }
 
 /// What Okta asks every client to send.

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,10 +25,13 @@ use crate::faulty::Aborted;
 use crate::org::Org;
 use crate::report::Report;
 use crate::tls::Tls;
-use crate::{control, routes};
+use crate::{TOKEN_PATH, control, routes};
 
 /// New events come in batches this far apart.
 const LIVE_TICK: Duration = Duration::from_millis(20);
+
+/// Nobody's request for a token is longer.
+const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// An org that answers. Dropping it ends it.
 pub struct Running {
@@ -157,7 +162,14 @@ async fn answer(
     if parts.uri.path().starts_with("/sim/") {
         return Ok(control::handle(org, parts.method, &parts.uri, body).await);
     }
-    let answered = routes::handle(org, scheme, parts.method, parts.uri, parts.headers).await;
+    // Only who asks for a token has something to say.
+    let body = match parts.uri.path() {
+        TOKEN_PATH => Limited::new(body, FORM_BYTES_MAX).collect().await,
+        _ => Ok(Collected::default()),
+    };
+    let body = body.map_or_else(|_| Bytes::new(), Collected::to_bytes);
+    let asked = (parts.method, parts.uri, parts.headers, body);
+    let answered = routes::handle(org, scheme, asked).await;
     if answered.is_err() {
         reset.store(true, Ordering::Release);
     }

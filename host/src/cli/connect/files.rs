@@ -14,6 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Connection;
 use crate::cli::{Usage, tell, validate};
 
+/// Where the sources beside the main file's are.
+const FRAGMENTS: &str = "logweir.d";
+
 /// For what may be seen by others if the folder lets them.
 const ORDINARY: u32 = 0o644;
 /// For secrets (trust rule 19).
@@ -24,6 +27,8 @@ pub(super) struct Target {
     main: PathBuf,
     path: PathBuf,
     token: PathBuf,
+    /// The same from the folder of the main file on, as the configuration names it.
+    secret_file: String,
 }
 
 /// What was written, for people.
@@ -37,15 +42,16 @@ pub(super) struct Written {
 
 impl Target {
     pub(super) fn choose(main: &Path, name: &str) -> anyhow::Result<Self> {
-        let fragment = main
-            .with_file_name("logweir.d")
-            .join(format!("{name}.yaml"));
-        let path = if main.exists() {
-            fragment
+        let token = format!("{name}.token");
+        // A file of the folder may name secrets of that folder alone.
+        let (path, secret_file) = if main.exists() {
+            let folder = Path::new(FRAGMENTS);
+            let fragment = main.with_file_name(folder.join(format!("{name}.yaml")));
+            (fragment, format!("{FRAGMENTS}/{token}"))
         } else {
-            main.to_owned()
+            (main.to_owned(), token)
         };
-        let token = main.with_file_name(format!("{name}.token"));
+        let token = main.with_file_name(&secret_file);
         for path in [&path, &token] {
             // Also a link that leads nowhere is there.
             if path.symlink_metadata().is_ok() {
@@ -56,6 +62,7 @@ impl Target {
             main: main.to_owned(),
             path,
             token,
+            secret_file,
         })
     }
 
@@ -71,13 +78,13 @@ impl Target {
             .iter()
             .map(|(key, value)| (key.as_str(), value))
             .collect();
-        let secret_file = self.token.file_name().unwrap_or_default().to_string_lossy();
         let source = NewSource {
             name: connection.name,
             plugin,
             config: &config,
+            network: &connection.network.keys,
             credential: &connection.kind.name,
-            secret_file: &secret_file,
+            secret_file: &self.secret_file,
         };
         let screen = self.path == self.main;
         let text = if screen {

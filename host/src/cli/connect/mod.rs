@@ -7,24 +7,26 @@
 mod ask;
 mod files;
 mod name;
+mod network;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use logweir::config::{Limits, Loaded, PluginRef, SourcePlan, suggestion};
+use logweir::config::{CredentialPlan, Limits, Loaded, PluginRef, SourcePlan, suggestion};
 use logweir::gate::CredentialKind;
 use logweir::host::{Assembly, HostSource};
-use logweir::http::NetworkPolicy;
 use logweir::plugin::{BUILTIN, Plugin};
 use logweir::secret::SecretRef;
-use logweir::stage::{CheckStatus, Source};
+use logweir::stage::{CheckReport, CheckStatus, Source};
+use logweir::telemetry::silence::Silence;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{Common, Usage, prompt, report, validate};
 use files::{Target, Written};
+use network::Network;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +40,8 @@ Examples:
       reads the last 7 days instead of 60
   logweir connect okta --domain acme.oktapreview.com --name preview
       one more organisation: goes into logweir.d/preview.yaml
+  logweir connect okta --domain acme.okta.com --proxy http://proxy:3128 --ca-file ca.pem
+      through a proxy that looks into TLS
 
 Nothing is written unless the test succeeds. The credential goes into a file that only you can read.";
 
@@ -56,6 +60,12 @@ pub(crate) struct Args {
     /// A file that holds the credential; it is copied into a file of Logweir's own.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A proxy that all requests go through.
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// A PEM file of certificates to trust beside the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Name of the source; made from the domain unless given.
     #[arg(long)]
     name: Option<String>,
@@ -112,6 +122,7 @@ async fn connect(
     ask: bool,
 ) -> anyhow::Result<Option<Written>> {
     let reference = builtin(&args.plugin)?;
+    let network = Network::given(args.proxy.as_deref(), args.ca_file.as_deref())?;
     let state = super::state_folder(common, loaded);
     let mut assembly = super::assembly(&state)?;
     let plugin = assembly
@@ -129,16 +140,29 @@ async fn connect(
         name: &name,
         plugin: reference,
         config: &config,
+        network,
         kind,
     };
     let mut secret = ask::credential(kind, args.token_file.as_deref(), ask)?;
-    while !connection.test(&mut assembly, &secret).await? {
-        let again = ask && args.token_file.is_none();
-        if !(again && prompt::yes("Try again with another credential?")?) {
+    loop {
+        let failed = match connection.test(&mut assembly, &secret).await? {
+            Tested::Works => break,
+            failed => failed,
+        };
+        // What was typed stays good when it was not the matter.
+        let of_credential = failed == Tested::CredentialFailed && args.token_file.is_none();
+        let question = if of_credential {
+            "Try again with another credential?"
+        } else {
+            "Try again?"
+        };
+        if !(ask && prompt::yes(question)?) {
             super::tell("the test failed: nothing was written");
             return Ok(None);
         }
-        secret = ask::credential(kind, None, ask)?;
+        if of_credential {
+            secret = ask::credential(kind, None, ask)?;
+        }
     }
     let past = past(&plugin, &config);
     target
@@ -195,12 +219,40 @@ struct Connection<'a> {
     name: &'a str,
     plugin: PluginRef,
     config: &'a Map<String, Value>,
+    network: Network,
     kind: &'a CredentialKind,
+}
+
+/// How a test went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tested {
+    Works,
+    /// The credential, or what it permits, is the matter.
+    CredentialFailed,
+    /// Something else is.
+    Failed,
+}
+
+impl Tested {
+    fn of(report: &CheckReport) -> Self {
+        let mut failed = report
+            .findings
+            .iter()
+            .filter(|finding| finding.status == CheckStatus::Failed)
+            .peekable();
+        if failed.peek().is_none() {
+            return Self::Works;
+        }
+        match failed.any(|finding| ["credential", "permission"].contains(&&*finding.subject)) {
+            true => Self::CredentialFailed,
+            false => Self::Failed,
+        }
+    }
 }
 
 impl Connection<'_> {
     /// Runs the check and shows it.
-    async fn test(&self, assembly: &mut Assembly, secret: &SecretString) -> anyhow::Result<bool> {
+    async fn test(&self, assembly: &mut Assembly, secret: &SecretString) -> anyhow::Result<Tested> {
         let source = self.source(assembly, secret).await?;
         super::tell(&format!(
             "\ntesting the connection of `{}` to {}",
@@ -211,7 +263,7 @@ impl Connection<'_> {
             Err(error) => report::of_error("check", &error),
         };
         super::tell(&report::render(&found));
-        Ok(found.worst() < CheckStatus::Failed)
+        Ok(Tested::of(&found))
     }
 
     async fn source(
@@ -223,9 +275,14 @@ impl Connection<'_> {
             name: Arc::from(self.name),
             plugin: self.plugin.clone(),
             config: Value::Object(self.config.clone()),
-            credentials: vec![(self.kind.name.clone(), SecretRef::Literal(secret.clone()))],
-            network: NetworkPolicy::default(),
+            credentials: vec![(
+                self.kind.name.clone(),
+                CredentialPlan::Secret(SecretRef::Literal(secret.clone())),
+            )],
+            network: self.network.policy.clone(),
             limits: Limits::default(),
+            share: None,
+            silence: Silence::default(),
             grants: Vec::new(),
         };
         assembly.source(&plan).await.map_err(|issues| {

@@ -5,8 +5,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{LogFormat, LogLevel, PluginRef};
+use crate::config::{CredentialPlan, LogFormat, LogLevel, PluginRef};
 use crate::secret::SecretRef;
+use crate::telemetry::silence::Silence;
 
 /// A folder with some files in it; the first is the main one.
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -72,7 +73,10 @@ fn defaults_are_filled_in() {
     );
     assert_eq!(
         source.credentials,
-        [("api_token".to_owned(), SecretRef::Env("TOKEN".into()))]
+        [(
+            "api_token".to_owned(),
+            CredentialPlan::Secret(SecretRef::Env("TOKEN".into()))
+        )]
     );
     assert_eq!(source.limits.memory, 256 << 20);
     assert_eq!(source.limits.call, Duration::from_secs(120));
@@ -82,6 +86,8 @@ fn defaults_are_filled_in() {
         plan.dead_letter,
         folder.path().join(".logweir/dead-letter.ndjson")
     );
+    assert_eq!(plan.ledger.keep, Duration::from_secs(14 * 86_400));
+    assert_eq!(plan.audit, None);
     assert_eq!(plan.log.format, LogFormat::Text);
     assert_eq!(loaded.render_warnings(false), "");
 }
@@ -93,6 +99,8 @@ fn everything_that_is_typed_is_in_the_plan() {
 state: /var/lib/logweir
 log: { format: json, level: debug }
 dead_letter: { path: dead.ndjson }
+ledger: { keep: 30d }
+audit: { every: 12h, fix: true }
 sources:
   one:
     plugin: { path: p.wasm, sha256: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f }
@@ -128,6 +136,25 @@ outputs:
     assert_eq!(plan.log.level, LogLevel::Debug);
     assert_eq!(plan.state, Path::new("/var/lib/logweir"));
     assert_eq!(plan.dead_letter, folder.path().join("dead.ndjson"));
+    assert_eq!(plan.ledger.keep, Duration::from_secs(30 * 86_400));
+    let audit = plan.audit.unwrap();
+    assert_eq!(audit.every, Duration::from_secs(12 * 3_600));
+    assert_eq!(
+        (audit.since, audit.fix),
+        (Duration::from_secs(2 * 86_400), true)
+    );
+}
+
+#[test]
+fn an_audit_looks_no_further_back_than_the_ledger_remembers() {
+    let text = format!("ledger: {{ keep: 1d }}\naudit: {{ since: 2d }}\n{GOOD}");
+    let folder = folder(&[("logweir.yaml", &text)]);
+    let refused = load_in(&folder.path().join("logweir.yaml"), None).err();
+    let said = refused.unwrap().render(false);
+    assert!(
+        said.contains("can't look back 2d when the ledger remembers 1d"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -488,7 +515,7 @@ fn trust_18_a_reference_in_a_plugins_configuration_points_to_credentials() {
 fn trust_18_references_are_judged_where_they_stand() {
     let text = GOOD.replace(
         "${env:TOKEN}",
-        "SSWS ${env:TOKEN}\n      b: ${exec:pass}\n      c: 123\n      d: ${TOKEN}",
+        "SSWS ${env:TOKEN}\n      b: ${exec:}\n      c: 123\n      d: ${TOKEN}",
     );
     insta::assert_snapshot!(page(&text), @r"
       × a reference must be the whole value: nothing before `${` or after `}`
@@ -497,21 +524,21 @@ fn trust_18_references_are_judged_where_they_stand() {
      8 │       api_token: *****${env:TOKEN}
        ·                  ────────┬────────
        ·                          ╰── here
-     9 │       b: ${exec:pass}
+     9 │       b: ${exec:}
        ╰────
 
-      × `${exec:…}` is not supported yet; write `${env:NAME}` or `${file:PATH}`
+      × `${exec:}` names no command
         ╭─[logweir.yaml:9:10]
       8 │       api_token: *****${env:TOKEN}
-      9 │       b: ${exec:pass}
-        ·          ──────┬─────
-        ·                ╰── here
+      9 │       b: ${exec:}
+        ·          ────┬───
+        ·              ╰── here
      10 │       c: 123
         ╰────
 
       × expected text, found a number
         ╭─[logweir.yaml:10:10]
-      9 │       b: ${exec:pass}
+      9 │       b: ${exec:}
      10 │       c: 123
         ·          ─┬─
         ·           ╰── a secret goes here
@@ -612,8 +639,7 @@ fn inputs_must_exist_and_sources_must_be_read() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_with_a_word() {
-    let text = GOOD.replace("inputs:", "when: '.a == 1', inputs:")
-        + "transforms: { a: 1 }\nlisten: 127.0.0.1:8686\n";
+    let text = GOOD.replace("inputs:", "when: '.a == 1', inputs:") + "transforms: { a: 1 }\n";
     insta::assert_snapshot!(page(&text), @r#"
       × there are no conditions yet; an output takes all records of its inputs
         ╭─[logweir.yaml:10:26]
@@ -630,19 +656,57 @@ fn what_does_not_exist_yet_is_refused_with_a_word() {
      11 │ transforms: { a: 1 }
         · ─────┬────
         ·      ╰── not supported yet
-     12 │ listen: 127.0.0.1:8686
         ╰────
 
-      × there is no HTTP address for health and metrics yet
-        ╭─[logweir.yaml:12:1]
-     11 │ transforms: { a: 1 }
-     12 │ listen: 127.0.0.1:8686
-        · ───┬──
-        ·    ╰── not supported yet
-        ╰────
-
-    3 errors in logweir.yaml
+    2 errors in logweir.yaml
     "#);
+}
+
+#[test]
+fn a_port_alone_is_loopback_and_who_opens_more_is_warned() {
+    let listen = |typed: &str| {
+        let (_folder, loaded) = loaded(&format!("{GOOD}listen: {typed}\n"));
+        let warnings = loaded.warnings().len();
+        (loaded.plan.listen.unwrap().to_string(), warnings)
+    };
+    for typed in [
+        "9600",
+        "'9600'",
+        "':9600'",
+        "localhost:9600",
+        "127.0.0.1:9600",
+    ] {
+        assert_eq!(listen(typed), ("127.0.0.1:9600".to_owned(), 0), "{typed}");
+    }
+    assert_eq!(listen("'[::1]:9600'"), ("[::1]:9600".to_owned(), 0));
+    assert_eq!(listen("0.0.0.0:9600"), ("0.0.0.0:9600".to_owned(), 1));
+    assert_eq!(listen("'[::]:9600'"), ("[::]:9600".to_owned(), 1));
+    assert_eq!(loaded(GOOD).1.plan.listen, None);
+    for typed in ["70000", "-1", "example.com:9600", "127.0.0.1", "true", "''"] {
+        let page = page(&format!("{GOOD}listen: {typed}\n"));
+        assert!(page.contains("[logweir.yaml:11:9]"), "{typed}: {page}");
+    }
+    let fragment = ("logweir.d/more.yaml", "listen: 9600\n");
+    let page = page_of(&[("logweir.yaml", GOOD), fragment]);
+    assert!(page.contains("belongs in the main file alone"), "{page}");
+}
+
+#[test]
+fn how_long_nothing_may_come_is_learnt_unless_it_is_set() {
+    let silence = |line: &str| {
+        let text = GOOD.replace("    credentials:", &format!("{line}    credentials:"));
+        loaded(&text).1.plan.sources[0].silence
+    };
+    assert_eq!(silence(""), Silence::Learn);
+    assert_eq!(silence("    silence: learn\n"), Silence::Learn);
+    assert_eq!(silence("    silence: never\n"), Silence::Never);
+    let six_hours = Silence::After(Duration::from_secs(6 * 3600));
+    assert_eq!(silence("    silence: 6h\n"), six_hours);
+    for typed in ["500ms", "91d", "soon", "6", "[6h]"] {
+        let line = format!("    silence: {typed}\n    credentials:");
+        let page = page(&GOOD.replace("    credentials:", &line));
+        assert!(page.contains("[logweir.yaml:7:"), "{typed}: {page}");
+    }
 }
 
 #[test]
@@ -965,4 +1029,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_share_of_the_budget_is_a_source_s_own_or_everybody_s_or_nobody_s() {
+    let share = |top: &str, own: &str| {
+        let text = format!(
+            "{top}{}",
+            GOOD.replace("    plugin: audit\n", &format!("    plugin: audit\n{own}"))
+        );
+        loaded(&text).1.plan.sources[0].share
+    };
+    let percent = crate::gate::Share::percent;
+    assert_eq!(share("", ""), None);
+    assert_eq!(share("budget: { share: 30% }\n", ""), percent(30));
+    assert_eq!(
+        share("budget: { share: 30% }\n", "    budget: { share: 80% }\n"),
+        percent(80)
+    );
+    let page = page(&format!("budget: {{ share: 0% }}\n{GOOD}"));
+    assert!(
+        page.contains("a share is written like `50%`, from `1%` to `100%`"),
+        "{page}"
+    );
 }

@@ -1,11 +1,14 @@
 //! From what was typed to what it means: defaults, ranges, and everything that one part says about another.
 
+mod credentials;
+mod ledger;
 mod output;
 mod source;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,24 +18,27 @@ use super::mistake::{Mistake, closest};
 use super::node::{Entry, Node, Place};
 use super::plan::{LogPlan, OutputEntry, Plan, SourcePlan};
 use super::raw::{RawFile, RawSource};
+use crate::gate::Share;
 
 /// Longest name of a source or output: it becomes part of file names.
 const NAME_LENGTH_MAX: usize = 63;
 
 /// Keys that only the main file may have.
-const MAIN_FILE_KEYS: [&str; 3] = ["state", "log", "dead_letter"];
+const MAIN_FILE_KEYS: [&str; 7] = [
+    "state",
+    "log",
+    "budget",
+    "dead_letter",
+    "ledger",
+    "audit",
+    "listen",
+];
 
 /// Keys whose time has not come.
-const LATER_KEYS: [(&str, &str); 2] = [
-    (
-        "transforms",
-        "there are no transforms yet; outputs take records as their sources send them",
-    ),
-    (
-        "listen",
-        "there is no HTTP address for health and metrics yet",
-    ),
-];
+const LATER_KEYS: [(&str, &str); 1] = [(
+    "transforms",
+    "there are no transforms yet; outputs take records as their sources send them",
+)];
 
 /// One file: its tree, and what could be typed of it.
 pub(super) struct TypedFile<'a> {
@@ -65,6 +71,9 @@ pub(super) fn resolve(
     let state = state_folder(files, around);
     let dead_letter = dead_letter_file(files, around, &state);
     let log = log_plan(files);
+    let share = default_share(files);
+    let (ledger, audit) = ledger::resolve(files, found);
+    let listen = listen_address(files, found);
 
     let source_entries = named_entries(files, "sources", "source", found);
     let mut raw_sources = take_raw_sources(files);
@@ -72,7 +81,11 @@ pub(super) fn resolve(
         .iter()
         .filter_map(|entry| {
             let raw = raw_sources.remove(&entry.key)?;
-            Some(source::resolve(entry, raw, around.base, found))
+            let source = source::resolve(entry, raw, around.base, found);
+            Some(SourcePlan {
+                share: source.share.or(share),
+                ..source
+            })
         })
         .collect();
 
@@ -94,6 +107,9 @@ pub(super) fn resolve(
         state,
         log,
         dead_letter,
+        ledger,
+        audit,
+        listen,
     }
 }
 
@@ -172,6 +188,25 @@ fn log_plan(files: &mut [TypedFile<'_>]) -> LogPlan {
         format: raw.format.unwrap_or_default(),
         level: raw.level.unwrap_or_default(),
     }
+}
+
+/// The share of limits on requests for sources that say none.
+fn default_share(files: &mut [TypedFile<'_>]) -> Option<Share> {
+    let main = files.first_mut()?.raw.as_mut()?;
+    Some(main.budget.take()?.share?.0)
+}
+
+fn listen_address(files: &mut [TypedFile<'_>], found: &mut Found) -> Option<SocketAddr> {
+    let main = files.first_mut()?;
+    let address = main.raw.as_mut()?.listen.take()?.0;
+    if !address.ip().is_loopback() {
+        let place = main.root.entry("listen").map(|entry| entry.value.place);
+        let message =
+            "whoever reaches this address can read health and metrics: names, counts, errors";
+        let warning = place.map(|place| Mistake::at(place, message));
+        found.warnings.extend(warning);
+    }
+    Some(address)
 }
 
 /// The entries under a key of all files, each name once.

@@ -1,18 +1,23 @@
 //! One source.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Found, within};
+use super::{Found, credentials, within};
 use crate::config::mistake::Mistake;
 use crate::config::node::{Entry, Node, Place};
 use crate::config::plan::{Limits, PluginRef, SourcePlan};
-use crate::config::raw::{RawLimits, RawNetwork, RawPlugin, RawSource};
+use crate::config::raw::{RawLimits, RawNetwork, RawPlugin, RawSilence, RawSource};
 use crate::gate::Granted;
 use crate::http::NetworkPolicy;
-use crate::secret::SecretRef;
+use crate::telemetry::silence::Silence;
 use crate::units::{ByteSize, Period};
+
+/// The times that may be set for silence. Who wants it longer wants it never.
+const SILENCE_SHORTEST: Period = Period(Duration::from_secs(1));
+const SILENCE_LONGEST: Period = Period(Duration::from_secs(90 * 86_400));
 
 /// Decides what a source means.
 pub(super) fn resolve(entry: &Entry, raw: RawSource, base: &Path, found: &mut Found) -> SourcePlan {
@@ -24,9 +29,14 @@ pub(super) fn resolve(entry: &Entry, raw: RawSource, base: &Path, found: &mut Fo
         name: entry.key.as_str().into(),
         plugin: plugin(raw.plugin, base),
         config: Value::Object(raw.config.unwrap_or_default()),
-        credentials: credentials(&entry.value, base, found),
+        credentials: credentials::resolve(&entry.value, base, found),
         network: network(&entry.value, raw.network.unwrap_or_default(), base, found),
+        share: raw
+            .budget
+            .and_then(|budget| budget.share)
+            .map(|share| share.0),
         limits: limits(&entry.value, &raw.limits.unwrap_or_default(), found),
+        silence: silence(&entry.value, raw.silence, found),
         grants,
     }
 }
@@ -63,31 +73,6 @@ fn refuse_useless_grants(source: &Node, raw: &RawSource, found: &mut Found) {
         );
         found.mistakes.push(Mistake::at(entry.key_place, message));
     }
-}
-
-fn credentials(source: &Node, base: &Path, found: &mut Found) -> Vec<(String, SecretRef)> {
-    let typed = source.get("credentials").map_or(&[][..], Node::entries);
-    let mut credentials = Vec::with_capacity(typed.len());
-    for entry in typed {
-        let place = entry.value.place;
-        let Some(text) = entry.value.text() else {
-            let message = format!("expected text, found {}", entry.value.describe());
-            let mistake = Mistake::at(place, message).label("a secret goes here");
-            found
-                .mistakes
-                .push(mistake.help("write `${env:NAME}` or `${file:PATH}`; a number needs quotes"));
-            continue;
-        };
-        match SecretRef::parse(text, base) {
-            Ok(secret) => {
-                let warning = secret.warning().map(|warning| Mistake::at(place, warning));
-                found.warnings.extend(warning);
-                credentials.push((entry.key.clone(), secret));
-            }
-            Err(error) => found.mistakes.push(Mistake::at(place, error.to_string())),
-        }
-    }
-    credentials
 }
 
 fn network(source: &Node, raw: RawNetwork, base: &Path, found: &mut Found) -> NetworkPolicy {
@@ -141,6 +126,16 @@ fn limits(source: &Node, raw: &RawLimits, found: &mut Found) -> Limits {
         batch,
         records: within(raw.records, default.records, 1..=10_000_000, place, found),
     }
+}
+
+fn silence(source: &Node, typed: Option<RawSilence>, found: &mut Found) -> Silence {
+    let silence = typed.map(|typed| typed.0).unwrap_or_default();
+    if let Silence::After(limit) = silence {
+        let range = SILENCE_SHORTEST..=SILENCE_LONGEST;
+        let place = place_of(source, "/silence");
+        within(Some(Period(limit)), SILENCE_LONGEST, range, place, found);
+    }
+    silence
 }
 
 /// What is plainly impossible. Whether a grant fits its need is the gate's to judge.

@@ -3,15 +3,20 @@
 //! On a terminal, nothing in a record can move the cursor or hide text (trust rule 20); into a pipe or file the bytes
 //! stay as they came. Each call writes whole lines under one lock, so that a progress bar on standard error is never
 //! torn by half a line.
+//!
+//! Behind a redirection into a file, a record counts when it is on the disk. What a failed write or a killed process
+//! tore becomes a line of its own, so that every record is in a whole line.
 
 mod render;
+mod target;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 use self::render::{Renderer, Shape};
+use self::target::{Target, Torn};
 use super::OptionError;
 use crate::record::Batch;
 use crate::stage::{CheckReport, CheckStatus, Finding, Output, StageError, Written};
@@ -59,7 +64,8 @@ impl ConsoleConfig {
 
 /// Opens the output.
 pub fn open(plan: ConsolePlan) -> Result<Box<dyn Output>, StageError> {
-    let terminal = io::stdout().is_terminal();
+    let target = Target::stdout().map_err(failed)?;
+    let terminal = target.is_terminal();
     let shape = match (plan.format, terminal) {
         (ConsoleFormat::Ndjson, _) | (ConsoleFormat::Auto, false) => Shape::Ndjson,
         (ConsoleFormat::Line, _) | (ConsoleFormat::Auto, true) => Shape::Line,
@@ -67,12 +73,25 @@ pub fn open(plan: ConsolePlan) -> Result<Box<dyn Output>, StageError> {
     let colour = terminal
         && may_colour(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     Ok(Box::new(ConsoleOutput {
-        renderer: Renderer::new(shape, terminal, colour),
+        shape,
+        lines: Some(Lines {
+            renderer: Renderer::new(shape, terminal, colour),
+            torn: target.torn(),
+            target,
+        }),
     }))
 }
 
 struct ConsoleOutput {
+    shape: Shape,
+    /// Nothing while a call is at work, and after one that nobody waited for.
+    lines: Option<Lines>,
+}
+
+struct Lines {
     renderer: Renderer,
+    target: Target,
+    torn: Torn,
 }
 
 #[async_trait]
@@ -81,7 +100,7 @@ impl Output for ConsoleOutput {
         let finding = Finding {
             subject: "standard output".to_owned(),
             status: CheckStatus::Ok,
-            detail: format!("records go there as {}", self.renderer.shape().as_str()),
+            detail: format!("records go there as {}", self.shape.as_str()),
             advice: None,
         };
         Ok(CheckReport {
@@ -92,32 +111,54 @@ impl Output for ConsoleOutput {
     /// Whoever reads a pipe may be slow, so this happens off the runtime's workers.
     async fn write(&mut self, batches: &[Batch]) -> Result<Written, StageError> {
         let batches = batches.to_vec();
-        let mut renderer = self.renderer.clone();
+        let Some(mut lines) = self.lines.take() else {
+            return Err(StageError::Crashed("a write was interrupted".to_owned()));
+        };
         let written = spawn_blocking(move || {
-            renderer.set_width(width());
-            write(&mut io::stdout().lock(), &mut renderer, &batches).map(|()| renderer)
+            let written = lines.write(&batches);
+            (lines, written)
         });
         let written = written.await;
-        let written =
+        let (lines, written) =
             written.map_err(|error| StageError::Crashed(format!("writing failed: {error}")))?;
-        self.renderer = written.map_err(failed)?;
+        self.lines = Some(lines);
+        written.map_err(failed)?;
         Ok(Written::default())
     }
 }
 
-fn write(out: &mut impl Write, renderer: &mut Renderer, batches: &[Batch]) -> io::Result<()> {
+impl Lines {
+    fn write(&mut self, batches: &[Batch]) -> io::Result<()> {
+        let mut locked = io::stdout().lock();
+        locked.flush()?;
+        self.renderer.set_width(width());
+        write(
+            &mut self.target,
+            &mut self.torn,
+            &mut self.renderer,
+            batches,
+        )?;
+        self.target.settle()
+    }
+}
+
+fn write(
+    out: &mut impl Write,
+    torn: &mut Torn,
+    renderer: &mut Renderer,
+    batches: &[Batch],
+) -> io::Result<()> {
     let mut lines = Vec::new();
     for batch in batches {
         for record in batch.records() {
             renderer.push(&mut lines, batch.source(), record);
             if lines.len() >= CHUNK_SIZE {
-                out.write_all(&lines)?;
+                torn.write_all(out, &lines)?;
                 lines.clear();
             }
         }
     }
-    out.write_all(&lines)?;
-    out.flush()
+    torn.write_all(out, &lines)
 }
 
 fn failed(error: io::Error) -> StageError {
@@ -145,6 +186,8 @@ fn may_colour(is_set: impl Fn(&str) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
     use super::*;
     use crate::record::{Entry, Span};
 
@@ -170,6 +213,7 @@ mod tests {
         let mut renderer = Renderer::new(Shape::Ndjson, false, false);
         write(
             &mut out,
+            &mut Torn::default(),
             &mut renderer,
             &[batch(20_000), batch(0), batch(3)],
         )
@@ -182,7 +226,15 @@ mod tests {
         let (reader, mut writer) = io::pipe().unwrap();
         drop(reader);
         let mut renderer = Renderer::new(Shape::Ndjson, false, false);
-        let error = failed(write(&mut writer, &mut renderer, &[batch(1)]).unwrap_err());
+        let error = failed(
+            write(
+                &mut writer,
+                &mut Torn::default(),
+                &mut renderer,
+                &[batch(1)],
+            )
+            .unwrap_err(),
+        );
         assert!(
             matches!(&error, StageError::Permanent(text) if text.contains("was closed")),
             "{error:?}"
@@ -196,11 +248,26 @@ mod tests {
             .open("/dev/full")
             .unwrap();
         let mut renderer = Renderer::new(Shape::Ndjson, false, false);
-        let error = failed(write(&mut full, &mut renderer, &[batch(1)]).unwrap_err());
+        let error =
+            failed(write(&mut full, &mut Torn::default(), &mut renderer, &[batch(1)]).unwrap_err());
         assert!(
             matches!(&error, StageError::Transient(text) if text.contains("the disk is full")),
             "{error:?}"
         );
+    }
+
+    /// A pipe takes what is written and can't be synced, as a file on a failing disk.
+    #[test]
+    fn what_is_redirected_into_a_file_counts_when_it_is_synced() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut lines = Lines {
+            renderer: Renderer::new(Shape::Ndjson, false, false),
+            target: Target::of(OwnedFd::from(writer).into(), true),
+            torn: Torn::default(),
+        };
+        lines.write(&[batch(1)]).unwrap_err();
+        drop(lines);
+        assert_eq!(io::read_to_string(reader).unwrap(), "{\"a\":1}\n");
     }
 
     #[test]

@@ -54,10 +54,6 @@ impl Renderer {
         }
     }
 
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
-    }
-
     /// Columns of the terminal. Without, lines are as long as they are.
     pub(super) fn set_width(&mut self, width: Option<usize>) {
         self.width = width;

@@ -3,8 +3,6 @@
 //! What stands before `{source}` is confined to something literal, so that no name of a source can choose the folder.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -80,48 +78,6 @@ impl PathTemplate {
     pub(super) fn is_per_source(&self) -> bool {
         self.pieces.len() > 1
     }
-
-    /// The files that are there already.
-    pub(super) fn existing(&self) -> io::Result<Vec<PathBuf>> {
-        let literal = self.literal();
-        if !self.is_per_source() {
-            return Ok(Vec::from_iter(
-                literal.is_file().then(|| literal.to_owned()),
-            ));
-        }
-        let entries = match fs::read_dir(literal) {
-            Ok(entries) => entries,
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let files = self.files_below(&entry?.path());
-            found.extend(files.into_iter().filter(|path| path.is_file()));
-        }
-        Ok(found)
-    }
-
-    /// The paths that this entry of the literal folder could begin, one for each source that it could stand for.
-    fn files_below(&self, entry: &Path) -> Vec<PathBuf> {
-        let first = self
-            .pieces
-            .first()
-            .map(|first| first.as_bytes())
-            .unwrap_or_default();
-        let Some(rest) = entry.as_os_str().as_bytes().strip_prefix(first) else {
-            return Vec::new();
-        };
-        let lengths = 1..=rest.len().min(NAME_MAX);
-        let names = lengths.filter_map(|length| rest.get(..length).filter(|name| is_name(name)));
-        let names = names.filter_map(|name| std::str::from_utf8(name).ok());
-        let paths = names.filter_map(|name| self.path(name).ok());
-        paths.filter(|path| path.starts_with(entry)).collect()
-    }
 }
 
 fn is_name(name: &[u8]) -> bool {
@@ -179,52 +135,5 @@ mod tests {
         for source in ["", "..", "a/b", "A", "a.b", &"x".repeat(64)] {
             assert!(template.path(source).is_err(), "{source}");
         }
-    }
-
-    #[test]
-    fn files_that_are_there_are_found_whatever_the_shape_of_the_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let cases = [
-            (
-                "a/{source}.ndjson",
-                vec!["a/acme.ndjson", "a/b-2.ndjson"],
-                vec!["a/UP.ndjson", "a/acme.ndjson.1"],
-            ),
-            (
-                "b/{source}/log",
-                vec!["b/acme/log"],
-                vec!["b/acme/log.1", "b/x/other"],
-            ),
-            (
-                "c/x-{source}-{source}",
-                vec!["c/x-ab-ab", "c/x-a-b-a-b"],
-                vec!["c/x-ab-cd", "c/y-ab-ab"],
-            ),
-            ("d/one", vec!["d/one"], vec!["d/two"]),
-        ];
-        for (typed, mut expected, others) in cases {
-            for name in expected.iter().chain(&others) {
-                let path = folder.path().join(name);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, "").unwrap();
-            }
-            let found = PathTemplate::parse(typed, folder.path())
-                .unwrap()
-                .existing()
-                .unwrap();
-            let mut found: Vec<_> = found
-                .iter()
-                .map(|path| path.strip_prefix(folder.path()).unwrap())
-                .collect();
-            found.sort();
-            expected.sort_unstable();
-            assert_eq!(
-                found,
-                expected.iter().map(Path::new).collect::<Vec<_>>(),
-                "{typed}"
-            );
-        }
-        let none = PathTemplate::parse("none/{source}", folder.path()).unwrap();
-        assert_eq!(none.existing().unwrap(), Vec::<PathBuf>::new());
     }
 }

@@ -10,6 +10,8 @@ use crate::record::{Entry, Span};
 use crate::stage::CheckStatus;
 
 mod crashes;
+mod disks;
+mod places;
 mod trouble;
 
 /// A batch of these texts, in a page as an API would send it.
@@ -34,7 +36,15 @@ fn template(folder: &TempDir, path: &str) -> PathTemplate {
 }
 
 fn writer(folder: &TempDir, path: &str, position: Option<&str>) -> Writer {
-    Writer::new(template(folder, path), position).unwrap()
+    Writer::new(template(folder, path), position, Arc::new(SystemDisk)).unwrap()
+}
+
+/// The position that is stored before these batches are written.
+fn begin(writer: &mut Writer, stored: &str, batches: &[Batch]) -> String {
+    if writer.prepare(batches).unwrap() {
+        return writer.begin(stored).unwrap();
+    }
+    stored.to_owned()
 }
 
 fn lines(folder: &TempDir, path: &str) -> Vec<String> {
@@ -112,10 +122,10 @@ fn delivery_16_a_replay_with_other_page_borders_writes_nothing_twice() {
 fn delivery_16_a_first_run_that_was_killed_is_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = writer(&folder, "logs/{source}", None);
+    let call = [batch("acme", &["1", "2"]), batch("beta", &["3"])];
     let before = first.position().unwrap();
-    first
-        .write(&[batch("acme", &["1", "2"]), batch("beta", &["3"])])
-        .unwrap();
+    let before = begin(&mut first, &before, &call);
+    first.write(&call).unwrap();
     drop(first);
     append(&folder.path().join("logs/acme"), "{\"torn");
 
@@ -134,10 +144,10 @@ fn delivery_16_what_was_there_before_the_first_run_is_not_ours() {
     fs::write(folder.path().join("logs/acme"), "1\n{\"not\":").unwrap();
     fs::write(folder.path().join("logs/beta"), "1\n").unwrap();
     let mut first = writer(&folder, "logs/{source}", None);
+    let call = [batch("acme", &["1"]), batch("beta", &["1"])];
     let before = first.position().unwrap();
-    first
-        .write(&[batch("acme", &["1"]), batch("beta", &["1"])])
-        .unwrap();
+    let before = begin(&mut first, &before, &call);
+    first.write(&call).unwrap();
     drop(first);
     let mut second = writer(&folder, "logs/{source}", Some(&before));
     second.write(&[batch("beta", &["1", "2"])]).unwrap();
@@ -162,8 +172,10 @@ fn delivery_16_torn_last_line_is_cut() {
 fn delivery_16_identical_records_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = writer(&folder, "a", None);
+    let call = [batch("acme", &["1", "1", "2"])];
     let settled = first.position().unwrap();
-    first.write(&[batch("acme", &["1", "1", "2"])]).unwrap();
+    let settled = begin(&mut first, &settled, &call);
+    first.write(&call).unwrap();
     drop(first);
     let mut second = writer(&folder, "a", Some(&settled));
     second

@@ -2,15 +2,22 @@
 //!
 //! What is known of a file is what the last acknowledged call said about it, or the stored position. Every file is
 //! opened from there, be it after a start, after an error or after a rotation: there is one way back for all of them.
-//! An error makes the writer forget all open files, so that the next call reads back what the failed one left.
+//! An error makes the writer cut what it tore and forget all open files, so that the next call reads back what the
+//! failed one left.
+//!
+//! A file that nothing is known of is opened in [`Writer::prepare`], named in a position by [`Writer::begin`], and only
+//! written to when that is stored. So whatever a position does not name was never ours.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::FileError;
-use super::open::{OpenFile, key};
+use super::disk::Disk;
+use super::folders::Folders;
+use super::open::{NewPlace, OpenFile, is_inode_at};
 use super::position::{self, Files};
 use super::template::PathTemplate;
 use crate::record::Batch;
@@ -25,27 +32,37 @@ const BUFFER_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Writer {
     template: PathTemplate,
+    disk: Arc<dyn Disk>,
+    folders: Folders,
     /// As of the newest acknowledged call, for files that are not open too.
     known: Files,
+    /// What was opened for the call to come and no position names.
+    new: Vec<NewPlace>,
     open: HashMap<PathBuf, OpenFile>,
     buffer: Vec<u8>,
-    /// Number of the call.
+    /// Number of the call at work, or else of the one to come; from 1.
     call: u64,
 }
 
 impl Writer {
-    /// Without a position, all that files hold now is not ours; with one, what it does not name is.
-    pub(super) fn new(template: PathTemplate, position: Option<&str>) -> Result<Self, FileError> {
-        let known = match position {
-            Some(position) => position::read(position)?,
-            None => first_position(&template)?,
-        };
+    /// Without a position, nothing is ours; with one, what it names.
+    pub(super) fn new(
+        template: PathTemplate,
+        position: Option<&str>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self, FileError> {
         Ok(Self {
             template,
-            known,
+            disk,
+            folders: Folders::default(),
+            known: position
+                .map(position::read)
+                .transpose()?
+                .unwrap_or_default(),
+            new: Vec::new(),
             open: HashMap::new(),
             buffer: Vec::new(),
-            call: 0,
+            call: 1,
         })
     }
 
@@ -54,42 +71,80 @@ impl Writer {
         position::write(&self.known)
     }
 
-    /// Appends what is not there yet; all of it is on the disk when this returns.
-    pub(super) fn write(&mut self, batches: &[Batch]) -> Result<String, FileError> {
-        self.call += 1;
-        self.buffer.clear();
-        let written = self.append(batches).and_then(|()| self.sync());
-        self.buffer.shrink_to(BUFFER_MAX);
-        if let Err(error) = written {
+    /// Opens what the call to come will write to. Says whether a position has to be stored before.
+    pub(super) fn prepare(&mut self, batches: &[Batch]) -> Result<bool, FileError> {
+        if let Err(error) = self.open_all(batches) {
             self.open.clear();
             return Err(error);
         }
-        self.acknowledge();
+        Ok(!self.new.is_empty())
+    }
+
+    /// A position, and in it the files that were new to [`Writer::prepare`].
+    pub(super) fn begin(&self, position: &str) -> Result<String, FileError> {
+        let mut files = position::read(position)?;
+        for new in &self.new {
+            new.enter(&mut files);
+        }
+        position::write(&files)
+    }
+
+    /// Appends what is not there yet; all of it is on the disk when this returns.
+    pub(super) fn write(&mut self, batches: &[Batch]) -> Result<String, FileError> {
+        self.buffer.clear();
+        let written = self.append(batches).and_then(|()| self.sync());
+        match &written {
+            Ok(()) => self.acknowledge(),
+            Err(_) => self.give_up_call(),
+        }
+        self.buffer.shrink_to(BUFFER_MAX);
+        self.new.clear();
+        self.call += 1;
+        written?;
         self.position()
     }
 
-    /// Lets go of files that were rotated away.
+    /// Lets go of files that were rotated away. What is at their paths now, or comes there, is new.
     pub(super) fn reopen(&mut self) -> Result<(), FileError> {
         let mut rotated = Vec::new();
         for (path, file) in &self.open {
-            let (is_there, length) = file.is_at_its_path()?;
-            if !is_there {
-                rotated.push((path.clone(), length));
+            if !file.is_at_its_path()? {
+                rotated.push(path.clone());
             }
         }
-        for (path, length) in rotated {
-            tracing::info!(path = %path.display(), "this file was rotated");
-            let awaits_replay = self
-                .open
-                .remove(&path)
-                .is_some_and(|file| file.awaits_replay());
-            if awaits_replay {
+        for path in rotated {
+            let file = self.open.remove(&path);
+            if file.is_some_and(|file| file.awaits_replay()) {
                 tracing::warn!(path = %path.display(), "what was in flight to the old file may be delivered twice");
             }
-            // All that comes into an empty file is ours; what somebody else put there is not.
-            if length == 0 {
-                self.known.remove(&key(&path));
+        }
+        let mut gone = Vec::new();
+        for (path, known) in &self.known {
+            // A path that can't be looked at may belong to a source that is no more: it holds nobody up.
+            if is_inode_at(Path::new(path), known.ino).is_ok_and(|is_there| !is_there) {
+                gone.push(path.clone());
             }
+        }
+        for path in gone {
+            tracing::info!(path, "this file was rotated");
+            self.known.remove(&path);
+        }
+        Ok(())
+    }
+
+    /// Whoever reads a line in the file has it: whole ones stay, and are found when the call comes again.
+    fn give_up_call(&mut self) {
+        for file in self.open.values() {
+            if file.written_in == self.call {
+                file.cut_torn_line();
+            }
+        }
+        self.open.clear();
+    }
+
+    fn open_all(&mut self, batches: &[Batch]) -> Result<(), FileError> {
+        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+            self.file(self.template.path(batch.source())?)?;
         }
         Ok(())
     }
@@ -123,9 +178,14 @@ impl Writer {
         let file = match self.open.entry(path) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(vacant) => {
-                let known = self.known.get(&key(vacant.key()));
-                let file = OpenFile::open(vacant.key(), known, seconds_now())?;
-                vacant.insert(file)
+                let (disk, folders) = (&self.disk, &mut self.folders);
+                let opened =
+                    OpenFile::open(vacant.key(), &self.known, disk, folders, seconds_now())?;
+                if let Some(new) = opened.new {
+                    new.enter(&mut self.known);
+                    self.new.push(new);
+                }
+                vacant.insert(opened.file)
             }
         };
         file.written_in = call;
@@ -153,7 +213,7 @@ impl Writer {
             .open
             .values_mut()
             .filter(|file| file.written_in == call);
-        written.try_for_each(OpenFile::sync)
+        written.try_for_each(|file| file.sync(&mut self.folders))
     }
 
     fn acknowledge(&mut self) {
@@ -166,26 +226,6 @@ impl Writer {
             self.known.insert(position.path.clone(), position);
         }
     }
-}
-
-/// What is there before the first write: the end of each file that exists.
-fn first_position(template: &PathTemplate) -> Result<Files, FileError> {
-    use std::os::unix::fs::MetadataExt;
-
-    let failed = FileError::io(template.literal(), "read");
-    let mut files = Files::new();
-    for path in template.existing().map_err(failed)? {
-        let metadata = path.metadata().map_err(FileError::io(&path, "read"))?;
-        let position = position::FilePosition {
-            path: key(&path),
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            offset: metadata.len(),
-            unclaimed: Vec::new(),
-        };
-        files.insert(position.path.clone(), position);
-    }
-    Ok(files)
 }
 
 fn seconds_now() -> u64 {

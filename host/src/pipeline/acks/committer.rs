@@ -8,14 +8,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Urgency;
+use super::books::Urgency;
 use super::{Shared, Stored};
 use crate::pipeline::blocking::off_worker;
+use crate::pipeline::phase::now;
 use crate::pipeline::retry::{Retry, Verdict};
 use crate::pipeline::status::SourceGauge;
 use crate::pipeline::{Failure, Options};
 use crate::stage::StageError;
-use crate::state::{Commit, State};
+use crate::state::{Commit, LedgerSize, State};
 
 /// Where and how to store.
 pub(crate) struct Storage {
@@ -23,13 +24,13 @@ pub(crate) struct Storage {
     pub(crate) options: Arc<Options>,
     /// Told what is settled, by name of the source.
     pub(crate) gauges: HashMap<Arc<str>, Arc<SourceGauge>>,
-    /// Everything is in the ledger: store it and end.
+    /// Everything is in the books: store it and end.
     pub(crate) finish: CancellationToken,
     /// Don't wait for a failing disk any longer.
     pub(crate) give_up: CancellationToken,
 }
 
-/// Stores what the ledger says, until told to finish.
+/// Stores what the books say, until told to finish.
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     stored: watch::Sender<Stored>,
@@ -56,7 +57,7 @@ impl Committer {
     pub(crate) async fn run(mut self) -> Result<(), String> {
         loop {
             self.wait_for_work().await;
-            let taken = self.shared.ledger().take();
+            let taken = self.shared.books().take();
             match taken {
                 Some((number, commit)) => self.store(number, commit).await?,
                 None if self.storage.finish.is_cancelled() => return Ok(()),
@@ -90,26 +91,33 @@ impl Committer {
     }
 
     /// Moves checkpoints and positions. Nothing else in the process does.
-    async fn store(&mut self, number: u64, commit: Commit) -> Result<(), String> {
+    async fn store(&mut self, number: u64, mut commit: Commit) -> Result<(), String> {
+        commit.at = now();
+        commit.keep = self.storage.options.ledger_keep;
         let state = self.storage.state.clone();
         let stored = off_worker(move || (state.commit(&commit), commit)).await;
         match stored {
-            Ok((Ok(()), commit)) => {
-                self.settled(number, &commit);
+            Ok((Ok(ledgers), commit)) => {
+                self.settled(number, &commit, &ledgers);
                 Ok(())
             }
             Ok((Err(error), commit)) => {
-                self.shared.ledger().restore(commit);
+                self.shared.books().restore(commit);
                 self.failed(error.to_string()).await
             }
             Err(panic) => Err(panic.to_string()),
         }
     }
 
-    fn settled(&mut self, number: u64, commit: &Commit) {
-        for source in &commit.sources {
-            if let Some(gauge) = self.storage.gauges.get(&source.name) {
-                gauge.settled(source.settled, source.dead);
+    fn settled(&mut self, number: u64, commit: &Commit, ledgers: &[Option<LedgerSize>]) {
+        self.shared.books().stored();
+        for (source, ledger) in commit.sources.iter().zip(ledgers) {
+            let Some(gauge) = self.storage.gauges.get(&source.name) else {
+                continue;
+            };
+            gauge.settled(source.settled, source.dead);
+            if let Some(size) = ledger {
+                gauge.ledger(*size);
             }
         }
         if self.retry.succeeded() {

@@ -1,21 +1,22 @@
 //! The only place that moves checkpoints.
 //!
-//! [`ledger`] knows which batches are settled; [`Committer`] stores what follows from it, one transaction at a time:
+//! [`books`] knows which batches are settled; [`Committer`] stores what follows from it, one transaction at a time:
 //! whatever settles while one is on its way to the disk shares the next. If the state can't be written, what was to
-//! be stored stays in the ledger and sources stop reading until it can ([`Acks::writable`]).
+//! be stored stays in the books and sources stop reading until it can ([`Acks::writable`]).
 
+mod books;
 mod committer;
-mod ledger;
+mod output_book;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use crate::state::Owner;
+use crate::state::{LedgerRow, Owner};
 
+pub(crate) use books::{Accepted, Delivered};
+use books::{Books, Urgency};
 pub(crate) use committer::{Committer, Storage};
-pub(crate) use ledger::{Accepted, Delivered};
-use ledger::{Ledger, Urgency};
 
 /// What sources and deliveries have of it. Cloning shares it.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub(crate) struct Acks {
 }
 
 struct Shared {
-    ledger: Mutex<Ledger>,
+    books: Mutex<Books>,
     work: Notify,
 }
 
@@ -45,23 +46,29 @@ pub(crate) struct StateGone;
 impl Acks {
     /// Enters a page that was accepted from a source and says which number its batch has.
     pub(crate) fn accept(&self, source: usize, page: Accepted) -> u64 {
-        let number = self.ledger().accept(source, page);
+        let number = self.books().accept(source, page);
         self.shared.work.notify_one();
         number
     }
 
     /// An output has these batches durably, and is now at this position.
     pub(crate) fn deliver(&self, output: usize, batches: &[Delivered], position: Option<String>) {
-        self.ledger().deliver(output, batches, position);
+        self.books().deliver(output, batches, position);
         self.shared.work.notify_one();
     }
 
-    /// Stores where an output is before anything is written to it, and waits until that is durable.
+    /// The newest position of an output that is stored or about to be; none when this process stored none yet.
+    pub(crate) fn position(&self, output: usize) -> Option<String> {
+        self.books().position(output).map(str::to_owned)
+    }
+
+    /// Stores where an output is before anything is written there, and waits until that is durable. It waits for no
+    /// other output: see [`Books::begin`].
     pub(crate) async fn begin(&self, output: usize, position: String) -> Result<(), StateGone> {
         let number = {
-            let mut ledger = self.ledger();
-            ledger.deliver(output, &[], Some(position));
-            ledger.taken() + 1
+            let mut books = self.books();
+            books.begin(output, position);
+            books.taken() + 1
         };
         self.shared.work.notify_one();
         let mut stored = self.stored.clone();
@@ -76,6 +83,20 @@ impl Acks {
         writable.map(drop).map_err(|_| StateGone)
     }
 
+    /// Waits until a batch is settled and the state says so.
+    pub(crate) async fn settled(&self, source: usize, number: u64) -> Result<(), StateGone> {
+        let mut stored = self.stored.clone();
+        while !self.books().is_stored(source, number) {
+            stored.changed().await.map_err(|_| StateGone)?;
+        }
+        Ok(())
+    }
+
+    /// What was accepted from a source and is not in the stored ledger yet; to be asked before the ledger is.
+    pub(crate) fn unstored(&self, source: usize) -> Vec<Arc<LedgerRow>> {
+        self.books().unstored(source)
+    }
+
     /// Whether the state will not be written any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.stored.has_changed().is_err()
@@ -86,18 +107,18 @@ impl Acks {
         self.stored.borrow().failing.clone()
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.shared.ledger()
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.shared.books()
     }
 }
 
 impl Shared {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn urgency(&self) -> Urgency {
-        self.ledger().urgency()
+        self.books().urgency()
     }
 }
 
@@ -108,7 +129,7 @@ pub(crate) fn acks(
     storage: Storage,
 ) -> (Acks, Committer) {
     let shared = Arc::new(Shared {
-        ledger: Mutex::new(Ledger::new(sources, outputs)),
+        books: Mutex::new(Books::new(sources, outputs)),
         work: Notify::new(),
     });
     let (sender, stored) = watch::channel(Stored::default());

@@ -21,7 +21,7 @@ use std::time::Duration;
 use logweir_plugin::http::{HttpError, Request};
 use logweir_plugin::types::{CheckReport, CheckStatus, Finding};
 
-use crate::answer::{CREDENTIAL_ADVICE, Head, OktaError};
+use crate::answer::{Head, OktaError};
 use crate::config::Config;
 use crate::query;
 use crate::reader::Now;
@@ -119,6 +119,7 @@ impl<'c> Check<'c> {
             (Step::Organization, Ok(answer)) => self.organization(&answer, now),
             (Step::Organization, Err(error)) => self.unreachable(&error),
             (Step::Newest, Ok(answer)) => self.newest(&answer),
+            (Step::Newest, Err(HttpError::Unauthorized(told))) => self.no_token(&told),
             (Step::Newest, Err(error)) => self.no_log(&error.to_string(), no_answer_advice(&error)),
             (Step::Oldest, answer) => self.oldest(&answer.unwrap_or_default()),
             (Step::Owner, answer) => self.owner(&answer.unwrap_or_default()),
@@ -194,6 +195,13 @@ impl<'c> Check<'c> {
         }
     }
 
+    /// The host got no token to sign with; its words say what to do.
+    fn no_token(&mut self, told: &str) -> Option<Step> {
+        let (detail, advice) = told.split_once("; ").unwrap_or((told, "correct `oauth`"));
+        self.fail(Subject::Credential, detail, advice);
+        None
+    }
+
     fn no_log(&mut self, detail: &str, advice: &str) -> Option<Step> {
         self.fail(Subject::Permission, detail, advice);
         Some(Step::Owner)
@@ -220,12 +228,12 @@ impl<'c> Check<'c> {
             }
             429 => self.spent(head),
             401 => {
-                self.fail(Subject::Credential, told, CREDENTIAL_ADVICE);
+                self.fail(Subject::Credential, told, head.credential_advice());
                 return None;
             }
             // Okta answers a wrong method where it means a wrong token.
             405 if error.code == "E0000022" => {
-                self.fail(Subject::Credential, told, CREDENTIAL_ADVICE);
+                self.fail(Subject::Credential, told, head.credential_advice());
                 return None;
             }
             _ => return self.no_log(&told, AGAIN),
@@ -318,7 +326,10 @@ impl<'c> Check<'c> {
 
     fn owner(&mut self, answer: &Answer) -> Option<Step> {
         match findings::owner(answer) {
-            None => self.ok(Subject::Owner, "Okta does not tell this token whose it is"),
+            None => self.ok(
+                Subject::Owner,
+                "Okta does not tell this token whose it is; an app's belongs to nobody",
+            ),
             Some((name, status)) if status == "ACTIVE" => {
                 self.ok(Subject::Owner, format!("{name}, {status}; the token dies with that account"));
             }

@@ -33,7 +33,8 @@ const MAX_KEYWORD_CHARS: usize = 40;
     title = "Okta System Log",
     deny_unknown_fields,
     transform = without_null,
-    extend("oneOf" = [{"required": ["domain"]}, {"required": ["url"]}])
+    extend("oneOf" = [{"required": ["domain"]}, {"required": ["url"]}]),
+    extend("x-retention" = format!("{}d", RETENTION.as_secs() / 86_400))
 )]
 struct Options {
     /// The org's host name, as in the address of its sign-in page; a custom domain will do. Not the address of the

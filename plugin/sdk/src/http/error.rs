@@ -6,6 +6,9 @@ pub enum HttpError {
     /// The host did not let it out: it was not granted, or goes to an address that is not public.
     #[error("the host refused the request: {0}")]
     Denied(String),
+    /// The host could not sign it: the credential gets no token, and somebody has to do something.
+    #[error("{0}")]
+    Unauthorized(String),
     /// The name has no address.
     #[error("the name does not resolve: {0}")]
     Dns(String),
@@ -36,13 +39,15 @@ impl HttpError {
     /// What a host says in the text of `internal-error`, the one error code of `wasi:http` that has room for words.
     ///
     /// `denied: …` and `certificate: …` stand for [`HttpError::Denied`] and [`HttpError::Tls`], whose own codes say
-    /// nothing about the reason.
+    /// nothing about the reason; `unauthorized: …` for [`HttpError::Unauthorized`], which has no code.
     #[cfg(any(test, target_family = "wasm"))]
     pub(crate) fn from_text(text: String) -> Self {
         if let Some(reason) = text.strip_prefix("denied: ") {
             Self::Denied(reason.to_owned())
         } else if let Some(reason) = text.strip_prefix("certificate: ") {
             Self::Tls(reason.to_owned())
+        } else if let Some(reason) = text.strip_prefix("unauthorized: ") {
+            Self::Unauthorized(reason.to_owned())
         } else {
             Self::Other(text)
         }
@@ -62,6 +67,11 @@ mod tests {
         );
         let tls = HttpError::from_text("certificate: it has expired".to_owned());
         assert_eq!(tls, HttpError::Tls("it has expired".to_owned()));
+        let unsigned = HttpError::from_text("unauthorized: no token: no such client".to_owned());
+        assert_eq!(
+            unsigned,
+            HttpError::Unauthorized("no token: no such client".to_owned())
+        );
         let other = HttpError::from_text("it was denied: why?".to_owned());
         assert_eq!(other, HttpError::Other("it was denied: why?".to_owned()));
     }

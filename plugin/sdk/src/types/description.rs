@@ -83,7 +83,8 @@ pub struct HeaderScheme {
 /// OAuth 2.0 client credentials (RFC 6749 section 4.4) with `private_key_jwt` (RFC 7523) or a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OauthScheme {
-    /// Where tokens are asked for, a template like [`HttpNeed::origin`] with a path.
+    /// Where tokens are asked for: a path at the origin of the needs that it signs, or a template like
+    /// [`HttpNeed::origin`] with a path, which must come to the same origin. No plugin can reach it.
     pub token_url: String,
     /// Scopes asked for unless the configuration names others.
     pub scopes: Vec<String>,

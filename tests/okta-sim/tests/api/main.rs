@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod others;
 #[cfg(test)]
 mod paging;

@@ -73,7 +73,9 @@ fn crash(
     text: fn(usize, usize) -> String,
 ) -> Mark {
     let mut writer = writer(folder, path, Some(&from.position));
+    // What may be stored by now.
     let mut marks = vec![from.clone()];
+    let mut newest = from.read;
     let mut read = from.read;
     let mut call = Vec::new();
     let mut before = [0, 1].map(|source| length(&file(folder, path, source)));
@@ -85,13 +87,24 @@ fn crash(
         call.push(batch(["acme", "beta"][source], &texts));
         if ends || index + 1 == run.batches.len() {
             before = [0, 1].map(|source| length(&file(folder, path, source)));
-            let position = writer.write(&std::mem::take(&mut call)).unwrap();
-            marks.push(Mark { position, read });
+            let call = std::mem::take(&mut call);
+            if writer.prepare(&call).unwrap() {
+                let stored = &marks[part_of(marks.len() - 1, run.stored)];
+                let position = writer.begin(&stored.position).unwrap();
+                marks = vec![Mark {
+                    position,
+                    read: stored.read,
+                }];
+            }
+            let position = writer.write(&call).unwrap();
+            if index + 1 < run.batches.len() {
+                // The last call is never acknowledged: any part of what it wrote may be there.
+                marks.push(Mark { position, read });
+                newest = read;
+            }
         }
     }
     drop(writer);
-    // The last call was never acknowledged: any part of what it wrote may be there.
-    marks.pop();
     for source in [0, 1] {
         let path = file(folder, path, source);
         let written = length(&path).saturating_sub(before[source]);
@@ -107,7 +120,6 @@ fn crash(
         }
     }
     let stored = marks[part_of(marks.len() - 1, run.stored)].clone();
-    let newest = marks.last().unwrap().read;
     // A checkpoint is never before the position, and never behind what was acknowledged.
     let read = [0, 1].map(|source| {
         let ahead = newest[source] - stored.read[source];
@@ -141,6 +153,39 @@ fn expect(path: &str, total: [usize; 2], folder: &TempDir) -> Result<(), TestCas
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
+}
+
+/// How a file is rotated while nothing runs.
+#[derive(Debug, Clone, Copy)]
+enum Rotation {
+    No,
+    Renamed,
+    CopiedAndEmptied,
+}
+
+fn rotate(folder: &TempDir, how: Rotation, number: usize) {
+    let path = folder.path().join("all");
+    let old = folder.path().join(format!("all.{number}"));
+    match how {
+        Rotation::No => {}
+        _ if !path.exists() => {}
+        Rotation::Renamed => fs::rename(path, old).unwrap(),
+        Rotation::CopiedAndEmptied => {
+            fs::copy(&path, old).unwrap();
+            fs::write(path, "").unwrap();
+        }
+    }
+}
+
+/// The lines of all files. What a crash tore is allowed at the end of a file that was rotated away before a next start.
+fn lines_of_all(folder: &TempDir) -> Vec<String> {
+    let mut all = lines(folder, "all");
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        all.extend(text.get(..whole).unwrap().lines().map(str::to_owned));
+    }
+    all
 }
 
 proptest! {
@@ -194,5 +239,37 @@ proptest! {
         writer.write(&[batch("acme", &texts)]).unwrap();
         let expected: Vec<_> = (0..furthest + 3).map(|number| common(0, number)).collect();
         prop_assert_eq!(lines(&folder, "all"), expected);
+    }
+
+    #[test]
+    fn delivery_16_rotations_between_crashes_lose_nothing_and_leave_no_torn_line(
+        runs in prop::collection::vec((run(), prop::sample::select(vec![
+            Rotation::No,
+            Rotation::Renamed,
+            Rotation::CopiedAndEmptied,
+        ])), 1..6),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let position = writer(&folder, "all", None).position().unwrap();
+        let mut mark = Mark { position, read: [0, 0] };
+        for (number, (run, rotation)) in runs.iter().enumerate() {
+            mark = crash(&folder, "all", &mark, run, text);
+            rotate(&folder, *rotation, number);
+        }
+        let mut writer = writer(&folder, "all", Some(&mark.position));
+        let total = mark.read.map(|read| read + 40);
+        for source in [0, 1] {
+            let texts: Vec<_> = (mark.read[source]..total[source]).map(|number| text(source, number)).collect();
+            writer.write(&[batch(["acme", "beta"][source], &texts)]).unwrap();
+        }
+        let found = lines_of_all(&folder);
+        for source in [0, 1] {
+            for number in 0..total[source] {
+                prop_assert!(found.contains(&text(source, number)), "{source} {number} is lost");
+            }
+        }
+        for line in &found {
+            prop_assert!(line.starts_with("{\"source\":") && line.ends_with("\"}"), "torn: {line}");
+        }
     }
 }

@@ -3,21 +3,26 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::state::{Commit, Owner, SourceCommit};
+use super::output_book::OutputBook;
+use crate::state::{Commit, LedgerRow, Owner, SourceCommit};
 
 /// The bookkeeping of all sources and outputs.
-pub(super) struct Ledger {
-    sources: Vec<SourceLedger>,
-    outputs: Vec<OutputLedger>,
+pub(super) struct Books {
+    sources: Vec<SourceBook>,
+    outputs: Vec<OutputBook>,
     taken: u64,
 }
 
 /// A page that was accepted.
 pub(crate) struct Accepted {
-    /// Where to go on after it.
-    pub(crate) checkpoint: Arc<str>,
+    /// Where to go on after it; none if it is not the live reader's.
+    pub(crate) checkpoint: Option<Arc<str>>,
+    /// Where the source's first read began, if this page is a part of it. Nanoseconds since 1970.
+    pub(crate) began: Option<u64>,
     /// Its records, those included that could not be records.
     pub(crate) records: u64,
+    /// The same records, as the ledger will have them.
+    pub(crate) row: LedgerRow,
     /// Those that are in the dead letter already.
     pub(crate) dead: u64,
     /// How many outputs must have it before it is settled.
@@ -46,7 +51,7 @@ pub(super) enum Urgency {
     High,
 }
 
-struct SourceLedger {
+struct SourceBook {
     name: Arc<str>,
     owner: Owner,
     /// The number that the next batch gets.
@@ -56,6 +61,12 @@ struct SourceLedger {
     pending: Option<Pending>,
     /// The checkpoint of the newest settled page.
     reached: Option<Arc<str>>,
+    /// What is on its way to the disk: no longer here, not yet there.
+    leaving: Vec<Arc<LedgerRow>>,
+    /// Batches before this one were settled when the newest commit was taken.
+    taken_below: u64,
+    /// Batches before this one are settled, and the state says so.
+    stored_below: u64,
 }
 
 struct Unsettled {
@@ -65,35 +76,27 @@ struct Unsettled {
 }
 
 /// What a commit will say of a source.
+#[derive(Default)]
 struct Pending {
-    checkpoint: Arc<str>,
+    checkpoint: Option<Arc<str>>,
+    began: Option<u64>,
     records: u64,
     dead: u64,
-}
-
-struct OutputLedger {
-    name: Arc<str>,
-    /// Writes whose positions can't be stored yet, in their order.
-    writes: VecDeque<Write>,
-    pending: Option<String>,
-}
-
-struct Write {
-    position: Option<String>,
-    /// Per source, the number of the newest batch in it.
-    newest: Vec<(usize, u64)>,
+    rows: Vec<Arc<LedgerRow>>,
 }
 
 impl Pending {
     /// Adds what comes right behind.
     fn extend(&mut self, later: Pending) {
-        self.checkpoint = later.checkpoint;
+        self.checkpoint = later.checkpoint.or(self.checkpoint.take());
+        self.began = self.began.or(later.began);
         self.records += later.records;
         self.dead = (self.dead + later.dead).min(self.records);
+        self.rows.extend(later.rows);
     }
 }
 
-impl SourceLedger {
+impl SourceBook {
     /// The number of the first batch that is not in the settled run.
     fn first_unsettled(&self) -> u64 {
         self.next - self.unsettled.len() as u64
@@ -111,7 +114,9 @@ impl SourceLedger {
     }
 
     fn move_over(&mut self, settled: Pending) {
-        self.reached = Some(Arc::clone(&settled.checkpoint));
+        if settled.checkpoint.is_some() {
+            self.reached.clone_from(&settled.checkpoint);
+        }
         match &mut self.pending {
             Some(pending) => pending.extend(settled),
             None => self.pending = Some(settled),
@@ -119,24 +124,22 @@ impl SourceLedger {
     }
 }
 
-impl Ledger {
+impl Books {
     pub(super) fn new(sources: Vec<(Arc<str>, Owner)>, outputs: Vec<Arc<str>>) -> Self {
-        let source = |(name, owner)| SourceLedger {
+        let source = |(name, owner)| SourceBook {
             name,
             owner,
             next: 0,
             unsettled: VecDeque::new(),
             pending: None,
             reached: None,
-        };
-        let output = |name| OutputLedger {
-            name,
-            writes: VecDeque::new(),
-            pending: None,
+            leaving: Vec::new(),
+            taken_below: 0,
+            stored_below: 0,
         };
         Self {
             sources: sources.into_iter().map(source).collect(),
-            outputs: outputs.into_iter().map(output).collect(),
+            outputs: outputs.into_iter().map(OutputBook::new).collect(),
             taken: 0,
         }
     }
@@ -149,8 +152,10 @@ impl Ledger {
         };
         let pending = Pending {
             checkpoint: page.checkpoint,
+            began: page.began,
             records: page.records,
             dead: page.dead,
+            rows: rows(page.row),
         };
         if page.outputs > 0 {
             source.unsettled.push_back(Unsettled {
@@ -160,7 +165,7 @@ impl Ledger {
             source.next += 1;
         } else if let Some(last) = source.unsettled.back_mut() {
             last.pending.extend(pending);
-        } else if pending.records > 0 || source.reached.as_ref() != Some(&pending.checkpoint) {
+        } else if pending.records > 0 || source.reached != pending.checkpoint {
             source.move_over(pending);
         }
         source.next.saturating_sub(1)
@@ -185,9 +190,23 @@ impl Ledger {
             }
         }
         if let Some(output) = self.outputs.get_mut(output) {
-            output.writes.push_back(Write { position, newest });
+            output.wrote(position, newest);
         }
         self.move_positions();
+    }
+
+    /// An output is about to write to places that no position names: this one does, and waits for nothing to settle.
+    /// Those of writes that still wait would take the names away again, so they are dropped; an older position than
+    /// could be had only makes what is read back longer.
+    pub(super) fn begin(&mut self, output: usize, position: String) {
+        if let Some(output) = self.outputs.get_mut(output) {
+            output.begin(position);
+        }
+    }
+
+    /// The newest position of an output that is stored or about to be.
+    pub(super) fn position(&self, output: usize) -> Option<&str> {
+        self.outputs.get(output)?.position.as_deref()
     }
 
     fn deliver_one(&mut self, batch: &Delivered) {
@@ -213,12 +232,7 @@ impl Ledger {
             source.is_none_or(|source| source.is_settled(number))
         };
         for output in &mut self.outputs {
-            while let Some(write) = output
-                .writes
-                .pop_front_if(|write| write.newest.iter().all(settled))
-            {
-                output.pending = write.position.or(output.pending.take());
-            }
+            output.advance(settled);
         }
     }
 
@@ -228,7 +242,7 @@ impl Ledger {
             .iter()
             .filter_map(|source| source.pending.as_ref())
             .collect();
-        let positions = self.outputs.iter().any(|output| output.pending.is_some());
+        let positions = self.outputs.iter().any(|output| output.pending);
         if positions || pending.iter().any(|pending| pending.records > 0) {
             Urgency::High
         } else if pending.is_empty() {
@@ -242,21 +256,27 @@ impl Ledger {
     pub(super) fn take(&mut self) -> Option<(u64, Commit)> {
         let sources = self.sources.iter_mut().filter_map(|source| {
             let pending = source.pending.take()?;
+            source.leaving.clone_from(&pending.rows);
+            source.taken_below = source.first_unsettled();
             Some(SourceCommit {
                 name: Arc::clone(&source.name),
                 owner: source.owner.clone(),
                 checkpoint: pending.checkpoint,
+                began: pending.began,
                 settled: pending.records,
                 dead: pending.dead,
+                rows: pending.rows,
             })
         });
         let positions = self.outputs.iter_mut().filter_map(|output| {
-            let position = output.pending.take()?;
+            let pending = std::mem::take(&mut output.pending);
+            let position = output.position.clone().filter(|_| pending)?;
             Some((output.name.to_string(), position))
         });
         let commit = Commit {
             sources: sources.collect(),
             positions: positions.collect(),
+            ..Commit::default()
         };
         if commit == Commit::default() {
             return None;
@@ -270,6 +290,35 @@ impl Ledger {
         self.taken
     }
 
+    /// What was taken is durable.
+    pub(super) fn stored(&mut self) {
+        for source in &mut self.sources {
+            source.leaving.clear();
+            source.stored_below = source.taken_below;
+        }
+    }
+
+    /// Whether a batch is settled and the state says so.
+    pub(super) fn is_stored(&self, source: usize, number: u64) -> bool {
+        let source = self.sources.get(source);
+        source.is_some_and(|source| number < source.stored_below)
+    }
+
+    /// What was accepted from a source and is not in the stored ledger yet: unsettled, settled and not taken, taken and
+    /// not stored. Who looks here first and into the ledger afterwards misses nothing.
+    pub(super) fn unstored(&self, source: usize) -> Vec<Arc<LedgerRow>> {
+        let Some(source) = self.sources.get(source) else {
+            return Vec::new();
+        };
+        let unsettled = source
+            .unsettled
+            .iter()
+            .flat_map(|unsettled| &unsettled.pending.rows);
+        let pending = source.pending.iter().flat_map(|pending| &pending.rows);
+        let rows = source.leaving.iter().chain(pending).chain(unsettled);
+        rows.map(Arc::clone).collect()
+    }
+
     /// Takes back what could not be stored; what settled meanwhile is newer.
     pub(super) fn restore(&mut self, commit: Commit) {
         for failed in commit.sources {
@@ -280,24 +329,35 @@ impl Ledger {
             else {
                 continue;
             };
+            source.leaving.clear();
             let mut pending = Pending {
                 checkpoint: failed.checkpoint,
+                began: failed.began,
                 records: failed.settled,
                 dead: failed.dead,
+                rows: failed.rows,
             };
             if let Some(later) = source.pending.take() {
                 pending.extend(later);
             }
             source.pending = Some(pending);
         }
-        for (name, position) in commit.positions {
+        for (name, _) in commit.positions {
             if let Some(output) = self.outputs.iter_mut().find(|output| *output.name == *name) {
-                output.pending.get_or_insert(position);
+                output.pending = true;
             }
         }
     }
 }
 
+/// What a page adds to the ledger; nothing, if it has no records.
+fn rows(row: LedgerRow) -> Vec<Arc<LedgerRow>> {
+    if row.digests.is_empty() {
+        return Vec::new();
+    }
+    vec![Arc::new(row)]
+}
+
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
+#[path = "books_tests.rs"]
 mod tests;

@@ -1,0 +1,4 @@
+//! The gate against a token endpoint and an API behind real sockets.
+
+mod keys;
+mod tokens;

@@ -1,0 +1,255 @@
+//! The way of a source's records into the pipeline, whoever read them: the live reader or an audit.
+//!
+//! Dead letter, budget, acks, queues, in this order: what is refused is durable before the page counts, and acks
+//! knows the batch before an output can have it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::acks::Accepted;
+use super::budget::{Budget, Share};
+use super::burial::{Burial, BurialError};
+use super::dead_letter::DeadRecord;
+use super::overlap::{Delivered, Kinship};
+use super::phase::now;
+use super::queue::{QueueSender, Queued};
+use super::retry::{Retry, Verdict};
+use super::status::SourceGauge;
+use super::{Options, SourceEnd};
+use crate::record::{Batch, RecordRef};
+use crate::stage::{Refused, StageError};
+use crate::state::{Digest, LedgerRow};
+
+/// The stage that records get in the dead letter when their source refused them.
+const STAGE: &str = "source";
+
+/// What it takes to bring records of one source into the pipeline.
+pub(crate) struct Inlet {
+    /// What was accepted from the source before.
+    pub(crate) delivered: Delivered,
+    /// The queues of its outputs, by name of the output.
+    pub(crate) outputs: Vec<(Arc<str>, QueueSender)>,
+    pub(crate) budget: Budget,
+    pub(crate) burial: Burial,
+    pub(crate) gauge: Arc<SourceGauge>,
+    pub(crate) options: Arc<Options>,
+    /// One permit: who compares before accepting holds it until it has accepted, since what another one accepts
+    /// meanwhile would be missed.
+    pub(crate) turn: Semaphore,
+    /// Read no more.
+    pub(crate) stop: CancellationToken,
+    /// What was accepted need not be delivered any more.
+    pub(crate) give_up: CancellationToken,
+}
+
+/// Records on their way in, and what the ledger will have of them.
+pub(crate) struct Intake {
+    pub(crate) batch: Batch,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) row: LedgerRow,
+}
+
+impl Intake {
+    /// Records, those included that could not be records.
+    pub(crate) fn records(&self) -> u64 {
+        (self.batch.len() + self.refused.len()) as u64
+    }
+
+    /// Their bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let refused: usize = self.refused.iter().map(|refused| refused.bytes.len()).sum();
+        self.batch.text_bytes() + refused as u64
+    }
+}
+
+impl Inlet {
+    /// The name of the source.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.delivered.name
+    }
+
+    /// Waits until nobody else is between comparing and accepting.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes the semaphore.
+        self.turn.acquire().await.ok()
+    }
+
+    /// What the ledger has of records: first those of the batch, then those that could not be records.
+    pub(crate) fn digests(&self, batch: &Batch, refused: &[Refused]) -> Vec<Digest> {
+        let digester = self.delivered.state.digester();
+        let of_record = |record: RecordRef<'_>| digester.digest(record.id(), record.text());
+        let of_refused = |refused: &Refused| digester.digest("", &refused.bytes);
+        let records = batch.records().map(of_record);
+        records.chain(refused.iter().map(of_refused)).collect()
+    }
+
+    /// Records that can't have been delivered before.
+    pub(crate) fn fresh(&self, batch: Batch, refused: Vec<Refused>) -> Intake {
+        let digests = self.digests(&batch, &refused);
+        intake(batch, refused, digests)
+    }
+
+    /// Of records that may have been delivered before, those that were not (delivery rule 12).
+    pub(crate) async fn sift(
+        &self,
+        batch: Batch,
+        refused: Vec<Refused>,
+    ) -> Result<Intake, SourceEnd> {
+        let digests = self.digests(&batch, &refused);
+        let kinships = self.compare(digests.clone()).await?;
+        let count = |wanted| {
+            kinships
+                .iter()
+                .filter(|kinship| **kinship == wanted)
+                .count() as u64
+        };
+        let (repeated, differing) = (count(Kinship::Repeated), count(Kinship::Differing));
+        self.gauge.overlapped(repeated, differing);
+        if differing > 0 {
+            tracing::warn!(source = %self.name(), count = differing, "records came again with other bytes; both versions are delivered");
+        }
+        if repeated == 0 {
+            return Ok(intake(batch, refused, digests));
+        }
+        tracing::debug!(source = %self.name(), count = repeated, "records were delivered before");
+        let stays = |index: usize| kinships.get(index) != Some(&Kinship::Repeated);
+        let records = batch.len();
+        let refused = refused.into_iter().enumerate();
+        let refused = refused.filter(|(index, _)| stays(records + index));
+        let digests = digests.into_iter().enumerate();
+        let digests = digests.filter(|(index, _)| stays(*index));
+        Ok(intake(
+            batch.only(stays),
+            refused.map(|(_, refused)| refused).collect(),
+            digests.map(|(_, digest)| digest).collect(),
+        ))
+    }
+
+    /// Compares with what was delivered, for as long as that can't be read.
+    async fn compare(&self, digests: Vec<Digest>) -> Result<Vec<Kinship>, SourceEnd> {
+        let mut retry = Retry::new(Arc::clone(&self.options));
+        loop {
+            let error = match self.delivered.compare(digests.clone()).await {
+                Ok(kinships) => return Ok(kinships),
+                Err(error) => error.to_string(),
+            };
+            tracing::error!(source = %self.name(), error, "can't tell what was delivered");
+            self.gauge.failing(&error);
+            match retry.judge(&StageError::Transient(String::new())) {
+                Verdict::After(wait) | Verdict::WhenAuthorized(wait) => {
+                    self.unless_stopped(sleep(wait)).await?;
+                }
+                Verdict::Never => return Err(SourceEnd::Stopped(error)),
+            }
+        }
+    }
+
+    /// Takes records in, however long the outputs need to make room. Says which number their batch has.
+    pub(crate) async fn accept(
+        &self,
+        intake: Intake,
+        checkpoint: Option<Arc<str>>,
+        began: Option<u64>,
+        share: Share,
+    ) -> Result<u64, SourceEnd> {
+        let (acks, index) = (&self.delivered.acks, self.delivered.index);
+        let mut accepted = Accepted {
+            checkpoint,
+            began,
+            records: intake.records(),
+            row: intake.row,
+            dead: intake.refused.len() as u64,
+            outputs: 0,
+        };
+        self.bury(intake.refused).await?;
+        if intake.batch.is_empty() {
+            return Ok(acks.accept(index, accepted));
+        }
+        let share = self
+            .unless_stopped(self.budget.fit(share, intake.batch.pinned_bytes()))
+            .await?;
+        accepted.outputs = self.outputs.len();
+        let number = acks.accept(index, accepted);
+        self.queue(&intake.batch, number, Arc::new(share)).await?;
+        Ok(number)
+    }
+
+    async fn queue(&self, batch: &Batch, number: u64, share: Arc<Share>) -> Result<(), SourceEnd> {
+        for (_, output) in &self.outputs {
+            let queued = Queued {
+                batch: batch.clone(),
+                source: self.delivered.index,
+                number,
+                _share: Arc::clone(&share),
+            };
+            output.send(queued).await.map_err(|_| self.end())?;
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, refused: Vec<Refused>) -> Result<(), SourceEnd> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(source = %self.name(), count = refused.len(), "what the source refused goes to the dead letter");
+        let time = now();
+        let record = |refused: Refused| DeadRecord {
+            time,
+            source: Arc::clone(self.name()),
+            stage: STAGE.into(),
+            reason: refused.reason,
+            bytes: refused.bytes.into(),
+        };
+        let records = refused.into_iter().map(record).collect();
+        let buried = self
+            .burial
+            .bury(records, |why| self.gauge.failing(why))
+            .await;
+        buried.map_err(|error| match error {
+            BurialError::Interrupted => SourceEnd::ShutDown,
+            BurialError::Failed(_) => SourceEnd::Stopped(error.to_string()),
+        })
+    }
+
+    /// Waits for something, unless the source is told to stop.
+    pub(crate) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, SourceEnd> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(self.end()),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Why this source was made to stop.
+    pub(crate) fn end(&self) -> SourceEnd {
+        for (name, output) in &self.outputs {
+            let Some(why) = output.closed().filter(|_| !self.give_up.is_cancelled()) else {
+                continue;
+            };
+            let why = why.unwrap_or("its task ended");
+            return SourceEnd::Stopped(format!("output {name} failed: {why}"));
+        }
+        let acks = &self.delivered.acks;
+        match acks.failing().filter(|_| acks.is_gone()) {
+            Some(failure) => {
+                SourceEnd::Stopped(format!("the state can't be written: {}", failure.why))
+            }
+            None => SourceEnd::ShutDown,
+        }
+    }
+}
+
+fn intake(batch: Batch, refused: Vec<Refused>, digests: Vec<Digest>) -> Intake {
+    let newest = batch.records().map(RecordRef::time).max().unwrap_or(0);
+    Intake {
+        batch,
+        refused,
+        row: LedgerRow { digests, newest },
+    }
+}

@@ -1,0 +1,112 @@
+//! Tells records that were delivered from those that were not (delivery rule 12).
+//!
+//! Nothing is kept between two pages: the digests of one page are compared with everything known of the source, in
+//! one pass over the ledger. So the memory it takes is that of the page, however long the ledger is, and pages that
+//! can't repeat anything pay nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::acks::Acks;
+use super::blocking::off_worker;
+use crate::state::{Digest, State, StateError};
+
+/// What is known of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kinship {
+    /// Nothing.
+    New,
+    /// The same record, byte for byte, was delivered or is on its way.
+    Repeated,
+    /// Another record of the same id was delivered or is on its way.
+    Differing,
+}
+
+/// Some digests, and what turned up that has the same ids.
+struct Sieve {
+    /// By id, the bytes known.
+    known: HashMap<u64, Vec<u64>>,
+}
+
+impl Sieve {
+    fn new(wanted: &[Digest]) -> Self {
+        Self {
+            known: wanted
+                .iter()
+                .map(|digest| (digest.id, Vec::new()))
+                .collect(),
+        }
+    }
+
+    fn know(&mut self, digest: Digest) {
+        if let Some(bytes) = self.known.get_mut(&digest.id)
+            && !bytes.contains(&digest.bytes)
+        {
+            bytes.push(digest.bytes);
+        }
+    }
+
+    /// Judges one record after the other; each is known to those behind it.
+    fn judge(mut self, digests: &[Digest]) -> Vec<Kinship> {
+        let judge = |digest: &Digest| {
+            let bytes = self.known.entry(digest.id).or_default();
+            if bytes.contains(&digest.bytes) {
+                return Kinship::Repeated;
+            }
+            bytes.push(digest.bytes);
+            if bytes.len() == 1 {
+                Kinship::New
+            } else {
+                Kinship::Differing
+            }
+        };
+        digests.iter().map(judge).collect()
+    }
+}
+
+/// Everything known of what was accepted from one source.
+#[derive(Clone)]
+pub(crate) struct Delivered {
+    pub(crate) acks: Acks,
+    pub(crate) state: State,
+    /// Index of the source.
+    pub(crate) index: usize,
+    /// Its name.
+    pub(crate) name: Arc<str>,
+}
+
+/// Why it can't be said what was delivered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookupError {
+    /// The ledger can't be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Reading it did not come to an end.
+    #[error("looking into the ledger failed: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl Delivered {
+    /// Compares records with the ledger, with what is on its way there, and with each other. What is on its way is
+    /// looked at first: it may be in the ledger a moment later.
+    pub(crate) async fn compare(&self, digests: Vec<Digest>) -> Result<Vec<Kinship>, LookupError> {
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unstored = self.acks.unstored(self.index);
+        let (state, name) = (self.state.clone(), Arc::clone(&self.name));
+        let compare = move || {
+            let mut sieve = Sieve::new(&digests);
+            for row in &unstored {
+                row.digests.iter().for_each(|digest| sieve.know(*digest));
+            }
+            state.for_each_delivered(&name, |digest| sieve.know(digest))?;
+            Ok::<_, StateError>(sieve.judge(&digests))
+        };
+        Ok(off_worker(compare).await??)
+    }
+}
+
+#[cfg(test)]
+#[path = "overlap_tests.rs"]
+mod tests;

@@ -1,0 +1,78 @@
+//! Whose turn it is: the past's or live's, and whether to ask at once.
+//!
+//! Live comes first: it is asked when it is due, and when its last page was full; else the past goes on. What is due is
+//! told by Okta's clock alone, as `Date` says it: `poll` after live's last answer. A reader that was opened a moment ago
+//! knows the dates in its checkpoint; it asks as the one before it would have, so that nothing costs more when readers
+//! are dropped after each page. Our own clocks are not asked, so none of them can starve anybody. `Date` counts whole
+//! seconds: beside a past that goes on, live is not asked more often than once a second.
+//!
+//! An org that is busier than its limit allows would never give the past a turn; so it gets each fourth page.
+
+use super::Reader;
+use crate::checkpoint::{Checkpoint, Cursor, Which};
+use crate::time::SECOND;
+
+/// How long a first read is alone: one that ends sooner has no need for two cursors.
+const LIVE_AFTER: u64 = 2 * SECOND;
+/// How many pages live may have in a row beside a past that goes on.
+const LIVE_IN_A_ROW: u32 = 3;
+/// What the `Date`s of Okta's machines may differ in.
+const DATES_DIFFER: u64 = 10 * SECOND;
+
+impl Reader {
+    /// Whose next page to ask for.
+    pub(super) fn turn(&self) -> Which {
+        let Some(place) = &self.position else {
+            return Which::Past;
+        };
+        let Some(past) = &place.past else {
+            return Which::Live;
+        };
+        let live = place.live.as_ref();
+        let catches_up = live.is_some_and(|live| live.backlog && has_its_run(place, live));
+        // Whoever fails does not stop the other one.
+        let failed = self.failed == Some(Which::Live) && past.backlog;
+        match !failed && (catches_up || self.live_is_due(place)) {
+            true => Which::Live,
+            false => Which::Past,
+        }
+    }
+
+    /// Whether there is something to ask for without a wait.
+    pub(super) fn has_more(&self, place: &Checkpoint) -> bool {
+        if let Some(window) = &place.window {
+            return !window.done;
+        }
+        let backlog = |cursor: &Option<Cursor>| cursor.as_ref().is_some_and(|at| at.backlog);
+        backlog(&place.past) || backlog(&place.live) || self.live_is_due(place)
+    }
+
+    /// Whether live should be asked, beside a past.
+    fn live_is_due(&self, place: &Checkpoint) -> bool {
+        let (Some(past), None) = (&place.past, &place.window) else {
+            return false;
+        };
+        let poll = u64::try_from(self.config.poll.as_nanos()).unwrap_or(u64::MAX);
+        let now = self.clock.date().or(place.date());
+        match (&place.live, now) {
+            (_, None) => false,
+            (None, Some(now)) => {
+                let since = place.live_since();
+                past.backlog && since.is_some_and(|since| now > since + LIVE_AFTER.min(poll))
+            }
+            (Some(live), Some(now)) => live.date().is_none_or(|last| {
+                let went_back = now.saturating_add(DATES_DIFFER).saturating_add(poll) <= last;
+                now >= last.saturating_add(poll) || went_back
+            }),
+        }
+    }
+}
+
+/// While live has not caught up with where the past was, the past has to wait. Else it gets its share.
+fn has_its_run(place: &Checkpoint, live: &Cursor) -> bool {
+    let behind = place
+        .seam
+        .as_ref()
+        .is_some_and(|seam| seam.behind.is_some());
+    behind || live.in_a_row < LIVE_IN_A_ROW
+}

@@ -1,0 +1,146 @@
+//! What a person sees of ledger, rewind and audit.
+
+use logweir::state::State;
+
+use crate::cli::{code, configured, said, with_state};
+use crate::house::House;
+use crate::org::Org;
+use crate::proof::{counted, delivered_once, wait_until};
+
+#[test]
+fn what_is_stored_of_a_source_is_shown() {
+    let shown = said(&with_state(), &["state", "show", "acme"]);
+    insta::assert_snapshot!(shown, @r#"
+    source acme
+      reads       http://127.0.0.1:9 through plugin okta
+      settled     1000 records, 2 of them in the dead letter
+      updated     2023-11-14T22:13:20Z
+      ledger      1000 records in 16000 bytes, complete since 2023-09-18T01:20:00Z
+      checkpoint  {"v":1,"who":"\u{9b}2J"}
+    exit code 0
+    "#);
+    insta::assert_snapshot!(said(&with_state(), &["state", "show", "acm"]), @r"
+    error: nothing is stored of `acm`; did you mean `acme`?
+    exit code 2
+    ");
+}
+
+#[test]
+fn a_rewind_says_what_comes_again_and_is_refused_where_nobody_can_be_asked() {
+    let house = with_state();
+    let rewind = |more: &[&str]| {
+        let arguments = [&["state", "rewind", "acme", "--to"], more].concat();
+        said(&house, &arguments)
+    };
+    let stored = || {
+        let state = State::open(&house.path(".logweir")).unwrap();
+        state.source("acme").unwrap().unwrap().rewind_to
+    };
+    insta::assert_snapshot!(rewind(&["2023-11-01T00:00:00Z", "--dry-run"]), @r#"
+    source acme
+      reads       http://127.0.0.1:9 through plugin okta
+      settled     1000 records, 2 of them in the dead letter
+      updated     2023-11-14T22:13:20Z
+      ledger      1000 records in 16000 bytes, complete since 2023-09-18T01:20:00Z
+      checkpoint  {"v":1,"who":"\u{9b}2J"}
+
+    The next run reads from 2023-11-01T00:00:00Z on, whatever was delivered of it: about 1000 records come again.
+    nothing was changed
+    exit code 0
+    "#);
+    let refused = rewind(&["2023-09-01T00:00:00Z"]);
+    assert!(
+        refused.contains("what was delivered of before 2023-09-18T01:20:00Z comes again too"),
+        "{refused}"
+    );
+    assert!(
+        refused
+            .ends_with("nothing was changed: say --yes to rewind without being asked\nexit code 2"),
+        "{refused}"
+    );
+    assert_eq!(stored(), None);
+    let done = rewind(&["2023-11-01T00:00:00Z", "--yes"]);
+    assert!(
+        done.ends_with(
+            "rewound: the next run of `acme` begins at 2023-11-01T00:00:00Z\nexit code 0"
+        ),
+        "{done}"
+    );
+    assert_eq!(stored(), Some(1_698_796_800_000_000_000));
+    let shown = said(&house, &["state", "show", "acme"]);
+    assert!(
+        shown.contains("rewound     its next run begins at 2023-11-01T00:00:00Z"),
+        "{shown}"
+    );
+    for (odd, says) in [
+        ("yesterday", "a time is written like"),
+        ("2999-01-01T00:00:00Z", "must be in the past"),
+    ] {
+        let refused = rewind(&[odd]);
+        assert!(
+            refused.contains(says) && refused.ends_with("exit code 2"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn an_audit_that_can_not_be_made_says_why_and_reads_nothing() {
+    insta::assert_snapshot!(said(&configured(), &["audit", "acm"]), @r"
+    error: there is no source `acm`; did you mean `acme`?
+    exit code 2
+    ");
+    let house = configured();
+    insta::assert_snapshot!(said(&house, &["audit", "acme"]), @r"
+    error: nothing of acme is in the ledger yet, so nothing can be compared with it
+    exit code 1
+    ");
+    assert!(!house.path(".logweir").exists());
+    insta::assert_snapshot!(said(&with_state(), &["audit", "acme", "--since", "2023-09-01T00:00:00Z"]), @r"
+    error: the ledger of acme knows everything delivered since 2023-09-18T01:20:00Z, and nothing of before; ask for what is later, and set `ledger: { keep: … }` for what is to come
+    exit code 1
+    ");
+}
+
+#[test]
+fn an_audit_leaves_a_running_host_alone() {
+    let org = Org::with_events(20);
+    let house = House::with_one_source(&org.url);
+    let mut running = house.start(&["run"]);
+    wait_until("the past is there", || {
+        house.lines_so_far("out.ndjson") == 20
+    });
+    wait_until("the ledger is there", || {
+        let state = State::open(&house.path(".logweir")).unwrap();
+        state.source("acme").unwrap().is_some()
+    });
+    let refused = said(&house, &["audit", "acme", "--since", "1h"]);
+    assert!(
+        refused.contains("a running host audits by itself") && refused.ends_with("exit code 1"),
+        "{refused}"
+    );
+    running.signal("-TERM");
+    assert!(running.wait().success());
+    assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
+    assert_eq!(code(&house, &["state", "show", "acme"]), 0);
+}
+
+#[test]
+fn what_was_delivered_is_in_the_ledger_to_the_last_event() {
+    let org = Org::with_events(2_500);
+    let house = House::with_one_source(&org.url);
+    house.run_ok(&["run", "--once"]);
+    let state = State::open(&house.path(".logweir")).unwrap();
+    let digester = state.digester();
+    let mut known = Vec::new();
+    state
+        .for_each_delivered("acme", |digest| known.push(digest))
+        .unwrap();
+    assert_eq!(known.len(), 2_500);
+    for line in house.lines("out.ndjson") {
+        let event: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let digest = digester.digest(event["uuid"].as_str().unwrap(), &line);
+        assert!(known.contains(&digest), "{event}");
+    }
+    assert_eq!(counted(house.lines("out.ndjson")).len(), 2_500);
+}
