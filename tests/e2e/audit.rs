@@ -3,7 +3,7 @@
 use logweir::state::State;
 
 use crate::cli::{code, configured, said, with_state};
-use crate::house::House;
+use crate::house::{House, text};
 use crate::org::Org;
 use crate::proof::{counted, delivered_once, wait_until};
 
@@ -143,4 +143,68 @@ fn what_was_delivered_is_in_the_ledger_to_the_last_event() {
         assert!(known.contains(&digest), "{event}");
     }
     assert_eq!(counted(house.lines("out.ndjson")).len(), 2_500);
+}
+/// Takes every seventh of the last events out of the stored ledger; says which, by id.
+fn take_out(house: &House, lines: &[Vec<u8>]) -> Vec<String> {
+    let state = State::open(&house.path(".logweir")).unwrap();
+    let digester = state.digester();
+    let mut taken = Vec::new();
+    let mut digests = Vec::new();
+    for line in lines.iter().rev().step_by(7).take(137) {
+        let event: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let id = event["uuid"].as_str().unwrap().to_owned();
+        let digest = digester.digest(&id, line);
+        digests.push([digest.id.to_le_bytes(), digest.bytes.to_le_bytes()].concat());
+        taken.push(id);
+    }
+    let database = rusqlite::Connection::open(house.path(".logweir/state.db")).unwrap();
+    let mut query = database
+        .prepare("SELECT sequence, digests FROM ledger")
+        .unwrap();
+    let rows = query.query_map([], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+    });
+    for (sequence, blob) in rows.unwrap().map(Result::unwrap).collect::<Vec<_>>() {
+        let kept = blob
+            .chunks(16)
+            .filter(|digest| !digests.iter().any(|out| out == digest));
+        let kept: Vec<u8> = kept.flatten().copied().collect();
+        let sql = "UPDATE ledger SET digests = ?2 WHERE sequence = ?1";
+        database
+            .execute(sql, rusqlite::params![sequence, kept])
+            .unwrap();
+    }
+    taken.sort();
+    taken
+}
+
+#[test]
+fn delivery_14_an_audit_of_an_org_names_and_delivers_exactly_what_is_missing() {
+    let org = Org::with_events(3_000);
+    let house = House::with_one_source(&org.url);
+    house.run_ok(&["run", "--once"]);
+    let lines = house.lines("out.ndjson");
+    let missing = take_out(&house, &lines);
+    for (arguments, exit) in [
+        (&["audit", "acme", "--since", "40d", "--json"][..], 1),
+        (&["audit", "acme", "--since", "40d", "--json", "--fix"], 0),
+    ] {
+        let output = house.run(arguments);
+        assert_eq!(output.status.code(), Some(exit), "{}", text(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let records = report["records"].as_array().unwrap();
+        let mut ids: Vec<_> = records
+            .iter()
+            .map(|record| record["id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        assert_eq!(ids, missing);
+    }
+    let counts = counted(house.lines("out.ndjson"));
+    assert_eq!(
+        counts.values().filter(|count| **count == 2).count(),
+        missing.len()
+    );
+    assert_eq!(house.lines("out.ndjson").len(), 3_000 + missing.len());
+    assert_eq!(org.report().violations, []);
 }
