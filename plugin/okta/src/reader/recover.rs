@@ -2,8 +2,8 @@
 //!
 //! Both are healed alike (delivery rules 9, 10 and 18): polling begins again by time, a margin before the greatest
 //! `published` that the cursor had read, and pages are marked as overlapping until one comes that was wholly (or one
-//! went that was mostly) published after the last answer, and a margin. What is missing was persisted after what was read, so nothing is lost; and what
-//! comes twice, the host has the ids of.
+//! went that was mostly) published after the last answer, and a margin. What is missing was persisted after what was
+//! read, so nothing is lost; and what comes twice, the host has the ids of.
 //!
 //! A link holds the `limit`, `filter` and `q` it was made with and is not to be touched. So new settings take effect by
 //! such a beginning too; that of another `limit` could wait, but would wait for ever, since each link hands it on.
