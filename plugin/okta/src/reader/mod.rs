@@ -303,6 +303,9 @@ impl Reader {
 
     /// What is here of the answer's body. Returns the next page's request when it is time to send it, once.
     pub fn on_bytes(&mut self, body: &[u8]) -> Option<Request> {
+        if cfg!(feature = "one-by-one") {
+            return None;
+        }
         let cursor = self.asked_cursor().filter(|cursor| cursor.backlog)?;
         let half = cursor.full_page_bytes? / 2;
         let asked = self.asked.as_ref()?;
