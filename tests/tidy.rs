@@ -244,6 +244,26 @@ fn files_can_be_held_in_the_head() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
+/// Tests are read more often than code: by whoever broke one. Set-up that several files share is a module of its own.
+#[test]
+fn files_of_tests_can_be_held_in_the_head() {
+    const LINES_MAX: usize = 450;
+    let unit = ["host/src", "plugin"].map(|folder| rust_files(&root().join(folder)));
+    let unit = unit.iter().flatten().filter(|path| is_test_code(path));
+    let whole = ["tests/e2e", "tests/pipeline", "tests/okta-sim/tests"];
+    let whole = whole.map(|folder| rust_files(&root().join(folder)));
+    let (mut files, mut long) = (0, Vec::new());
+    for path in unit.chain(whole.iter().flatten()) {
+        files += 1;
+        let lines = fs::read_to_string(path).unwrap().lines().count();
+        if lines > LINES_MAX {
+            long.push(format!("{}: {lines} lines", path.display()));
+        }
+    }
+    assert!(files > 50, "only {files} files of tests are looked at");
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
 #[test]
 fn the_contract_parses_and_every_item_is_documented() {
     let mut resolve = wit_parser::Resolve::default();

@@ -1,5 +1,7 @@
 //! Delivery rules 9 to 13, for any course of events: each is taken exactly once.
 
+use proptest::prelude::*;
+
 use super::model::{Fault, Host, Read};
 use super::*;
 

@@ -1,0 +1,129 @@
+//! Whether it is well: readiness, silence, a disk that is full.
+
+use std::process::Command;
+
+use super::*;
+use crate::proof::delivered_once;
+
+#[test]
+fn trap_28_readiness_turns_when_the_token_is_revoked_and_back_when_it_is_replaced() {
+    let org = Org::with_events(10);
+    let host = Host::start(served(&org.url, ""));
+    wait_until("it reads", || host.source()["records"] == 10);
+    assert_eq!(host.ready(), (true, vec![]));
+    org.accept_token("00the-next-token");
+    wait_until("it is not ready", || !host.ready().0);
+    assert_eq!(host.ready().1, ["acme failing"]);
+    assert!(host.get("/readyz").1.contains("create a new API token"));
+    assert_eq!(host.metric("logweir_ready"), Some(0.0));
+    assert_eq!(host.get("/livez").0, 200, "a restart would not help");
+    let shown = text(&host.house.run_ok(&["status"]));
+    assert!(shown.contains("FAILING: "), "{shown}");
+    host.house.write("token", "00the-next-token");
+    wait_until("it is ready again", || host.ready().0);
+    wait_until("the act is in the log", || {
+        host.log().contains("act=secret-read")
+    });
+    assert_eq!(host.metric("logweir_ready"), Some(1.0));
+    host.stop();
+}
+
+#[test]
+fn trap_28_silence_begins_and_ends_once() {
+    let org = Org::with_events(5);
+    let host = Host::start(served(&org.url, "    silence: 1s\n"));
+    wait_until("it reads", || host.source()["records"] == 5);
+    wait_until("it is silent", || host.ready().1 == ["acme silent"]);
+    let silent = "logweir_source_silent{source=\"acme\"}";
+    assert_eq!(host.metric(silent), Some(1.0));
+    assert_eq!(host.source()["state"]["phase"], "live", "reading works");
+    let shown = text(&host.house.run_ok(&["status", "acme"]));
+    assert!(shown.contains("SILENT: nothing came for "), "{shown}");
+    org.persist_now(1);
+    wait_until("it is heard again", || {
+        host.log().contains("records come again")
+    });
+    let log = host.log();
+    let said = |words: &str| log.matches(words).count();
+    assert!(said("nothing came for too long") >= 1, "{log}");
+    assert!(
+        said("nothing came for too long") <= said("records come again") + 1,
+        "{log}"
+    );
+    let calm = Host::start(served(&org.url, "    silence: never\n"));
+    wait_until("it reads", || calm.source()["records"] == 6);
+    assert_eq!(calm.source()["silence"]["limit_seconds"], Value::Null);
+    host.stop();
+    calm.stop();
+}
+
+#[test]
+fn a_disk_that_is_full_is_in_the_status_until_there_is_room() {
+    let org = Org::with_events(2_000);
+    let house = served(&org.url, "");
+    // Compiles the plugin, whose code is larger than the files that are allowed then.
+    house.run_ok(&["check"]);
+    let program = house.command(&["run"]);
+    let mut limited = Command::new("sh");
+    // A signal would end it before it can see the error.
+    limited.args(["-c", "trap '' XFSZ; ulimit -S -f 2048; exec \"$@\"", "sh"]);
+    limited.arg(program.get_program()).args(program.get_args());
+    limited
+        .current_dir(house.root())
+        .stdin(std::process::Stdio::null());
+    limited
+        .stdout(std::process::Stdio::null())
+        .stderr(fs::File::create(house.path("log")).unwrap());
+    let mut child = limited.spawn().unwrap();
+    let pid = child.id().to_string();
+
+    wait_until("the host can be asked", || {
+        picture(&house)["running"] == true
+    });
+    let output = || picture(&house)["host"]["outputs"][0].clone();
+    wait_until("the output fails", || {
+        output()["state"]["phase"] == "failing"
+    });
+    let failing = output();
+    assert!(
+        failing["state"]["why"]
+            .as_str()
+            .unwrap()
+            .contains("too large"),
+        "{failing}"
+    );
+    assert!(failing["queued_records"].as_u64().unwrap() > 0, "{failing}");
+    let shown = text(&house.run_ok(&["status"]));
+    assert!(
+        shown.contains("FAILING: ") && shown.contains(" queued, "),
+        "{shown}"
+    );
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+
+    let raised = Command::new("prlimit")
+        .args(["--fsize=unlimited:", "--pid", &pid])
+        .status();
+    assert!(raised.unwrap().success());
+    wait_until("the rest is there", || {
+        house.lines_so_far("out.ndjson") == 2_000
+    });
+    wait_until("it is well", || output()["state"]["phase"] == "live");
+    assert!(
+        output()["last_error"]["why"]
+            .as_str()
+            .unwrap()
+            .contains("too large")
+    );
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(child.wait().unwrap().success());
+    assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
+}
