@@ -64,6 +64,12 @@ pub(crate) struct Args {
     /// New events while it runs.
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     live_per_sec: f64,
+    /// So many events are always there that nobody was served yet: an org that is busier than any reader.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    ahead: usize,
+    /// Forgets the oldest events of which there are more than so many.
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
     /// This share of the events reaches the log minutes to hours after it was published.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     late_percent: f64,
@@ -162,6 +168,8 @@ impl Args {
             clock_skew_s: self.clock_skew_s,
             late_percent: self.late_percent,
             live_per_sec: self.live_per_sec,
+            ahead: self.ahead,
+            keep: self.keep,
             replay: self.recorded()?,
             org_id: self.org_id.clone().unwrap_or(default.org_id),
             latency: Duration::from_millis(self.latency_ms),

@@ -1,5 +1,9 @@
 //! The org's one clock: what it calls now, in its events, its `Date` header and its rate-limit windows alike.
+//!
+//! What it tells others can jump on demand while its log goes on as before: the machines in front of a real org have
+//! clocks of their own, and persistence never goes back.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -13,6 +17,8 @@ pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub(crate) struct Clock {
     started: Instant,
     base_ms: i64,
+    /// By how much what it tells is ahead of what the log goes by.
+    told_ahead_ms: AtomicI64,
 }
 
 impl Clock {
@@ -22,6 +28,7 @@ impl Clock {
         Self {
             started: Instant::now(),
             base_ms: base.saturating_add(skew_s.saturating_mul(1000)),
+            told_ahead_ms: AtomicI64::new(0),
         }
     }
 
@@ -29,6 +36,16 @@ impl Clock {
     pub(crate) fn now_ms(&self) -> i64 {
         let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.base_ms.saturating_add(passed)
+    }
+
+    /// From now on it tells a time that is so far ahead.
+    pub(crate) fn jump(&self, ahead_ms: i64) {
+        self.told_ahead_ms.store(ahead_ms, Ordering::Relaxed);
+    }
+
+    /// By how much what it tells is ahead of [`Clock::now_ms`].
+    pub(crate) fn told_ahead_ms(&self) -> i64 {
+        self.told_ahead_ms.load(Ordering::Relaxed)
     }
 }
 

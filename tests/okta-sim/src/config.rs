@@ -30,6 +30,10 @@ pub struct OrgConfig {
     pub late_percent: f64,
     /// New events while it runs.
     pub live_per_sec: f64,
+    /// So many events are always there that nobody was served yet: an org that is busier than any reader.
+    pub ahead: usize,
+    /// Of new events and older ones, so many are kept at least, and hardly more. Without it all are.
+    pub keep: Option<usize>,
     /// Recorded events, served byte for byte, whether they are JSON or not.
     pub replay: Vec<Bytes>,
     /// What `/.well-known/okta-organization` calls the org.
@@ -87,6 +91,8 @@ impl Default for OrgConfig {
             clock_skew_s: 0,
             late_percent: 0.0,
             live_per_sec: 0.0,
+            ahead: 0,
+            keep: None,
             replay: Vec::new(),
             org_id: "00osimulated0org1d7".to_owned(),
             latency: Duration::ZERO,

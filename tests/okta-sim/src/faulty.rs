@@ -145,7 +145,8 @@ fn content(call: &Call, fault: &Fault, answer: &mut Answer) {
         }
         FaultKind::EmptyPage => answer.body = vec![Bytes::from_static(b"[]")],
         FaultKind::DuplicatePage => {
-            if let Some(last) = call.org.last_page().clone() {
+            let before = call.org.last_pages().before(&call.url(&call.target()));
+            if let Some(last) = before {
                 let LastPage { body, next, events } = last;
                 answer.body = body;
                 answer.links.next = next;

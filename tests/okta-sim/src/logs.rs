@@ -1,5 +1,7 @@
 //! `GET /api/v1/logs`.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -11,7 +13,27 @@ use crate::page::{Events, Page};
 use crate::query::Parameters;
 use crate::report::Rule;
 
-/// The page that was answered last, to answer it again.
+/// So many pages are kept: clients have a few cursors at most, and ask for a few pages of each at a time.
+const LAST_PAGES: usize = 8;
+
+/// The pages that were answered last, to answer one again.
+#[derive(Debug, Default)]
+pub(crate) struct LastPages(VecDeque<LastPage>);
+
+impl LastPages {
+    pub(crate) fn push(&mut self, page: LastPage) {
+        self.0.truncate(LAST_PAGES - 1);
+        self.0.push_front(page);
+    }
+
+    /// The page whose `next` this is. Another one would lead a client that follows it over what is between.
+    pub(crate) fn before(&self, url: &str) -> Option<LastPage> {
+        let leads_here = |page: &&LastPage| page.next.as_deref() == Some(url);
+        self.0.iter().find(leads_here).cloned()
+    }
+}
+
+/// A page that was answered.
 #[derive(Debug, Clone)]
 pub(crate) struct LastPage {
     pub(crate) body: Vec<Bytes>,

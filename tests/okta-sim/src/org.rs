@@ -16,13 +16,16 @@ use crate::cursor::Cursors;
 use crate::faults::{Fault, Faults};
 use crate::generate::{Generator, Moment, evenly};
 use crate::limits::Limits;
-use crate::logs::LastPage;
+use crate::logs::LastPages;
 use crate::oauth::Oauth;
 use crate::report::{Recorder, Report};
 use crate::store::Store;
 
 /// A block of the whole log has about so many events.
 const BLOCK_EVENTS: usize = 512;
+
+/// So many events are added at once at most, as nobody is answered meanwhile.
+const AHEAD_AT_ONCE: usize = 4_000;
 
 /// A simulated org. Clones are the same org.
 #[derive(Clone)]
@@ -41,7 +44,7 @@ struct Inner {
     recorder: Mutex<Recorder>,
     tokens: Mutex<HashSet<String>>,
     oauth: Mutex<Oauth>,
-    last_page: Mutex<Option<LastPage>>,
+    last_pages: Mutex<LastPages>,
     compressed: Mutex<Compressed>,
 }
 
@@ -75,7 +78,7 @@ impl Org {
             recorder: Mutex::default(),
             tokens: Mutex::new(HashSet::from([config.token.clone()])),
             oauth: Mutex::default(),
-            last_page: Mutex::default(),
+            last_pages: Mutex::default(),
             compressed: Mutex::default(),
             config,
         };
@@ -120,6 +123,16 @@ impl Org {
         crate::clock::timestamp(self.now_ms())
     }
 
+    /// From now on its clock tells a time that is so many seconds ahead of the log's, or behind it.
+    pub fn jump_clock(&self, ahead_s: i64) {
+        self.inner.clock.jump(ahead_s.saturating_mul(1000));
+    }
+
+    /// All cursors given so far become unknown.
+    pub fn forget_cursors(&self) {
+        self.cursors().invalidate();
+    }
+
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         lock(&self.inner.faults).add(fault);
@@ -155,13 +168,14 @@ impl Org {
         }
     }
 
-    /// Every persisted event in the order of persistence, in blocks of lines.
+    /// Every persisted event that is not forgotten in the order of persistence, in blocks of lines.
     ///
     /// A line break within an event, legal only between its tokens, is written as a space: one event, one line.
     pub fn ndjson(&self) -> impl Iterator<Item = Bytes> + Send + use<> {
         let org = self.clone();
         let visible = org.store().visible(org.now_ms());
-        (0..visible).step_by(BLOCK_EVENTS).map(move |from| {
+        let oldest = org.store().oldest();
+        (oldest..visible).step_by(BLOCK_EVENTS).map(move |from| {
             let store = org.store();
             let mut block = Vec::new();
             for place in from..visible.min(from + BLOCK_EVENTS) {
@@ -182,7 +196,7 @@ impl Org {
     }
 
     /// Adds generated events that happen now, or that happened `late_ms` ago and arrive only now.
-    pub(crate) fn push_generated(&self, count: usize, late_ms: Option<i64>) {
+    pub fn push_generated(&self, count: usize, late_ms: Option<i64>) {
         let now = self.now_ms();
         let mut generator = lock(&self.inner.generator);
         for _ in 0..count {
@@ -195,6 +209,17 @@ impl Org {
                 generator.write(moment.published, out)
             });
         }
+        if let Some(keep) = self.inner.config.keep {
+            self.write_store().forget_beyond(keep);
+        }
+    }
+
+    /// Adds events until there are as many that nobody was served as there are to be.
+    pub(crate) fn stay_ahead(&self) {
+        let seen = self.recorder().seen();
+        let unseen = self.store().visible(self.now_ms()).saturating_sub(seen);
+        let missing = self.inner.config.ahead.saturating_sub(unseen);
+        self.push_generated(missing.min(AHEAD_AT_ONCE), None);
     }
 
     pub(crate) fn config(&self) -> &OrgConfig {
@@ -203,6 +228,16 @@ impl Org {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
+    }
+
+    /// What its clock tells others.
+    pub(crate) fn told_ms(&self) -> i64 {
+        self.now_ms().saturating_add(self.told_ahead_ms())
+    }
+
+    /// By how much what its clock tells is ahead of the log's time.
+    pub(crate) fn told_ahead_ms(&self) -> i64 {
+        self.inner.clock.told_ahead_ms()
     }
 
     pub(crate) fn store(&self) -> RwLockReadGuard<'_, Store> {
@@ -224,8 +259,8 @@ impl Org {
         lock(&self.inner.recorder)
     }
 
-    pub(crate) fn last_page(&self) -> MutexGuard<'_, Option<LastPage>> {
-        lock(&self.inner.last_page)
+    pub(crate) fn last_pages(&self) -> MutexGuard<'_, LastPages> {
+        lock(&self.inner.last_pages)
     }
 
     pub(crate) fn compressed(&self) -> MutexGuard<'_, Compressed> {

@@ -116,6 +116,8 @@ pub(crate) struct Recorder {
     logs_in_flight: HashMap<String, usize>,
     /// By an event's identity in the store.
     served: Vec<bool>,
+    /// The greatest such identity, and one.
+    seen: usize,
 }
 
 impl Recorder {
@@ -179,6 +181,7 @@ impl Recorder {
     pub(crate) fn served(&mut self, identities: impl IntoIterator<Item = usize>) {
         for identity in identities {
             self.report.events_served += 1;
+            self.seen = self.seen.max(identity + 1);
             if self.served.len() <= identity {
                 self.served.resize(identity + 1024, false);
             }
@@ -187,6 +190,11 @@ impl Recorder {
                 self.report.distinct_served += 1;
             }
         }
+    }
+
+    /// How many events there were when the newest one was persisted that anybody was served.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen
     }
 
     pub(crate) fn violation(&mut self, rule: Rule, case: impl Into<String>) {

@@ -70,7 +70,7 @@ fn headers(call: &Call, answer: &Answer) -> HeaderMap {
             headers.append(name, value);
         }
     };
-    add(header::DATE, &http_date(call.org.now_ms()));
+    add(header::DATE, &http_date(call.org.told_ms()));
     for (name, text) in EVERYWHERE {
         add(name, text);
     }
@@ -93,11 +93,15 @@ fn headers(call: &Call, answer: &Answer) -> HeaderMap {
         RateHeaders::Absent => 0,
         RateHeaders::Doubled => 2,
     };
+    let told_ahead_s = call.org.told_ahead_ms().div_euclid(1000);
     for verdict in answer.verdict.iter().cycle().take(times) {
         for (name, value) in [
             ("x-rate-limit-limit", verdict.limit.to_string()),
             ("x-rate-limit-remaining", verdict.remaining.to_string()),
-            ("x-rate-limit-reset", verdict.reset_s.to_string()),
+            (
+                "x-rate-limit-reset",
+                (verdict.reset_s + told_ahead_s).to_string(),
+            ),
         ] {
             add(HeaderName::from_static(name), &value);
         }

@@ -103,8 +103,8 @@ async fn answer(call: &Call) -> Result<Answer, Aborted> {
     if let Some(fault) = &fault {
         faulty::after(call, fault, &mut answer);
     }
-    if page.is_some() {
-        *call.org.last_page() = page;
+    if let Some(page) = page {
+        call.org.last_pages().push(page);
     }
     Ok(answer)
 }

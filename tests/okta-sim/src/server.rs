@@ -179,7 +179,7 @@ async fn answer(
 /// New events while the org runs; for ever, whether there are any or not.
 async fn live(org: &Org) {
     let per_sec = org.config().live_per_sec;
-    if per_sec <= 0.0 {
+    if per_sec <= 0.0 && org.config().ahead == 0 {
         return std::future::pending().await;
     }
     let mut due = 0.0;
@@ -190,6 +190,7 @@ async fn live(org: &Org) {
         let whole = due as usize;
         due -= whole as f64;
         org.push_generated(whole, None);
+        org.stay_ahead();
     }
 }
 

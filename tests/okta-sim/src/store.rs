@@ -3,8 +3,11 @@
 //! The bytes lie as `e1,e2,e3,` in large segments, so that a page is a few slices which nobody copies. The newest events
 //! are in an open segment, whose part of a page is copied. An event with a persistence time in the future is held, but
 //! not visible yet.
+//!
+//! What is oldest can be forgotten, a segment at a time; the other events keep their places, counted from the first that
+//! there ever was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -29,9 +32,12 @@ struct Entry {
 /// All events of an org.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    sealed: Vec<Bytes>,
+    sealed: VecDeque<Bytes>,
     open: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: VecDeque<Entry>,
+    /// Segments and events that were forgotten.
+    segments_gone: usize,
+    events_gone: usize,
     by_published: Vec<u32>,
     identities: HashMap<u128, u32>,
 }
@@ -53,11 +59,11 @@ impl Store {
         let identity = write(&mut self.open);
         let end = self.open.len();
         self.open.push(b',');
-        let index = small(self.entries.len());
+        let index = small(self.events_gone + self.entries.len());
         let first = *self.identities.entry(identity).or_insert(index);
-        let newest = self.entries.last().map_or(i64::MIN, |last| last.persisted);
-        self.entries.push(Entry {
-            segment: small(self.sealed.len()),
+        let newest = self.entries.back().map_or(i64::MIN, |last| last.persisted);
+        self.entries.push_back(Entry {
+            segment: small(self.segments_gone + self.sealed.len()),
             start: small(start),
             end: small(end),
             first,
@@ -68,15 +74,45 @@ impl Store {
         self.by_published.insert(place, index);
     }
 
-    /// How many events are persisted at `now`.
+    /// Forgets the oldest events of which there are more than `keep`, as far as they fill segments.
+    pub(crate) fn forget_beyond(&mut self, keep: usize) {
+        let before = self.events_gone;
+        while self.entries.len() > keep && !self.sealed.is_empty() {
+            let oldest = small(self.segments_gone);
+            let of_segment = self
+                .entries
+                .partition_point(|entry| entry.segment <= oldest);
+            if self.entries.len() - of_segment < keep {
+                break;
+            }
+            self.entries.drain(..of_segment);
+            self.sealed.pop_front();
+            self.segments_gone += 1;
+            self.events_gone += of_segment;
+        }
+        if self.events_gone > before {
+            let gone = small(self.events_gone);
+            self.by_published.retain(|index| *index >= gone);
+            self.identities.retain(|_, first| *first >= gone);
+        }
+    }
+
+    /// The index of the oldest event that is not forgotten.
+    pub(crate) fn oldest(&self) -> usize {
+        self.events_gone
+    }
+
+    /// How many events are persisted at `now`, those included that were forgotten.
     pub(crate) fn visible(&self, now: i64) -> usize {
         self.first_from(now.saturating_add(1))
     }
 
     /// The index of the first event that was persisted at `since` or later.
     pub(crate) fn first_from(&self, since: i64) -> usize {
-        self.entries
-            .partition_point(|entry| entry.persisted < since)
+        let found = self
+            .entries
+            .partition_point(|entry| entry.persisted < since);
+        self.events_gone + found
     }
 
     /// The indexes of the events published in `[since, until)`, in the order of publication.
@@ -134,10 +170,10 @@ impl Store {
         let last = run.end.saturating_sub(1);
         let mut from = run.start;
         while let Some(first) = self.entry(from).filter(|_| from < run.end) {
-            let beyond = self
+            let of_segment = self
                 .entries
-                .partition_point(|entry| entry.segment <= first.segment)
-                .min(run.end);
+                .partition_point(|entry| entry.segment <= first.segment);
+            let beyond = (self.events_gone + of_segment).min(run.end);
             let Some(end) = self.entry(beyond.saturating_sub(1)) else {
                 return;
             };
@@ -149,14 +185,15 @@ impl Store {
 
     fn slice(&self, segment: u32, start: u32, end: u32) -> Bytes {
         let range = start as usize..end as usize;
-        match self.sealed.get(segment as usize) {
+        let known = (segment as usize).checked_sub(self.segments_gone);
+        match known.and_then(|at| self.sealed.get(at)) {
             Some(sealed) => sealed.slice(range),
             None => Bytes::copy_from_slice(self.open.get(range).unwrap_or_default()),
         }
     }
 
     fn entry(&self, index: usize) -> Option<&Entry> {
-        self.entries.get(index)
+        self.entries.get(index.checked_sub(self.events_gone)?)
     }
 
     /// Where an event published then belongs: behind those of the same millisecond.
@@ -172,7 +209,7 @@ impl Store {
     fn seal(&mut self) {
         let empty = Vec::with_capacity(SEGMENT_BYTES + (64 << 10));
         self.sealed
-            .push(std::mem::replace(&mut self.open, empty).into());
+            .push_back(std::mem::replace(&mut self.open, empty).into());
     }
 }
 
@@ -221,6 +258,27 @@ mod tests {
         push(&mut store, "b", 10, 40);
         assert_eq!(store.visible(49), 0);
         assert_eq!(store.visible(50), 2);
+    }
+
+    #[test]
+    fn what_is_forgotten_moves_nothing_else() {
+        let mut store = Store::default();
+        for number in 0..10 {
+            if number % 3 == 0 {
+                store.seal();
+            }
+            push(&mut store, &format!("{number}"), number, number);
+        }
+        store.forget_beyond(5);
+        assert_eq!(store.oldest(), 3, "a segment is forgotten as a whole");
+        assert_eq!(store.visible(100), 10);
+        assert_eq!(store.first_from(0), 3);
+        assert_eq!(store.first_from(7), 7);
+        assert_eq!(concatenate(&store.join(3..8)), "3,4,5,6,7");
+        assert_eq!(store.published_in(0, 6), [3, 4, 5]);
+        assert_eq!(store.event(2), "", "it is gone");
+        push(&mut store, "10", 10, 10);
+        assert_eq!(store.event(10), "10");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! a folder does not matter: an attempt that failed, or a process that was killed, may have made it and not synced it.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,10 @@ impl Folders {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)
     }
 
-    /// Syncs the name of a file and of all folders above it.
+    /// Syncs the name of a file, which is a path without links, and of all folders above it. The file may have another
+    /// name in its folder by now: that is synced too.
     pub(super) fn sync_above(&mut self, file: &Path, disk: &dyn Disk) -> io::Result<()> {
-        let real = fs::canonicalize(file)?;
-        for (above, folder) in real.ancestors().skip(1).enumerate() {
+        for (above, folder) in file.ancestors().skip(1).enumerate() {
             // The file's own name may be new, whatever is known of the folder.
             if above > 0 && self.synced.contains(folder) {
                 continue;

@@ -24,6 +24,9 @@ pub(super) struct OpenFile {
     file: File,
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    /// Where it really was when it was opened, without links and dots. It may be rotated away at any moment; its name
+    /// is in this folder all the same.
+    real: PathBuf,
     /// The name in a position.
     key: String,
     dev: u64,
@@ -80,12 +83,13 @@ impl OpenFile {
         let file = open_locked(path)?;
         let read = FileError::io(path, "read");
         let metadata = file.metadata().map_err(&read)?;
-        let key = key(&fs::canonicalize(path).map_err(&read)?);
+        let real = fs::canonicalize(path).map_err(&read)?;
         let mut open = Self {
             file,
             disk: Arc::clone(disk),
             path: path.to_owned(),
-            key,
+            key: key(&real),
+            real,
             dev: metadata.dev(),
             ino: metadata.ino(),
             end: metadata.len(),
@@ -141,7 +145,7 @@ impl OpenFile {
     pub(super) fn sync(&mut self, folders: &mut Folders) -> Result<(), FileError> {
         let synced = self.disk.sync(&self.file).and_then(|()| {
             if !self.is_named {
-                folders.sync_above(&self.path, &*self.disk)?;
+                folders.sync_above(&self.real, &*self.disk)?;
                 self.is_named = true;
             }
             Ok(())

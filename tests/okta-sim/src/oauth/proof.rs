@@ -76,7 +76,7 @@ pub(super) fn verify(call: &Call, token: Option<&str>) -> Result<Option<String>,
 }
 
 fn in_time(call: &Call, iat: i64) -> Result<(), BadProof> {
-    let now = call.org.now_ms().div_euclid(1000);
+    let now = call.org.told_ms().div_euclid(1000);
     let words = match () {
         () if iat > now => "The DPoP proof JWT is issued in the future.",
         () if iat < now - AGE_MAX => {

@@ -183,7 +183,7 @@ fn by_assertion(call: &Call, assertion: &str) -> Result<App, Refusal> {
             "The client_assertion must contain the 'exp' claim as seconds since epoch.",
         ));
     };
-    let now = call.org.now_ms().div_euclid(1000);
+    let now = call.org.told_ms().div_euclid(1000);
     let iat = jwt.seconds("iat").unwrap_or(now);
     // Clocks may be wrong; a life of more than an hour is not the clock's fault.
     if exp - iat > ASSERTION_MAX_S {

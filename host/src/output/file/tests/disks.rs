@@ -239,3 +239,32 @@ fn delivery_16_names_are_on_the_disk_although_the_attempt_that_made_them_failed(
     second.write(&[batch("acme", &["1"])]).unwrap();
     assert!(synced().starts_with(&above()));
 }
+
+/// A disk that is slow enough for somebody to rotate a file between its first write and the end of its first sync.
+#[derive(Debug)]
+struct RotatedMeanwhile {
+    path: PathBuf,
+}
+
+impl disk::Disk for RotatedMeanwhile {
+    fn sync(&self, file: &fs::File) -> io::Result<()> {
+        let away = self.path.with_extension("1");
+        if !away.exists() {
+            fs::rename(&self.path, away)?;
+        }
+        file.sync_data()
+    }
+}
+
+#[test]
+fn delivery_16_a_file_that_is_rotated_away_in_its_first_write_has_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let disk = Arc::new(RotatedMeanwhile { path });
+    let mut writer = Writer::new(template(&folder, "a"), None, disk).unwrap();
+    writer.write(&[batch("acme", &["1"])]).unwrap();
+    writer.reopen().unwrap();
+    writer.write(&[batch("acme", &["2"])]).unwrap();
+    assert_eq!(lines(&folder, "a.1"), ["1"]);
+    assert_eq!(lines(&folder, "a"), ["2"]);
+}
