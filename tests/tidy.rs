@@ -232,6 +232,7 @@ fn files_can_be_held_in_the_head() {
         "tests/okta-sim/src",
         "tests/baseline",
         "tests/fixtures",
+        "fuzz",
         "examples",
     ] {
         for path in rust_files(&root().join(folder)) {
@@ -250,7 +251,12 @@ fn files_of_tests_can_be_held_in_the_head() {
     const LINES_MAX: usize = 450;
     let unit = ["host/src", "plugin"].map(|folder| rust_files(&root().join(folder)));
     let unit = unit.iter().flatten().filter(|path| is_test_code(path));
-    let whole = ["tests/e2e", "tests/pipeline", "tests/okta-sim/tests"];
+    let whole = [
+        "tests/e2e",
+        "tests/pipeline",
+        "tests/okta-sim/tests",
+        "fuzz/tests",
+    ];
     let whole = whole.map(|folder| rust_files(&root().join(folder)));
     let (mut files, mut long) = (0, Vec::new());
     for path in unit.chain(whole.iter().flatten()) {

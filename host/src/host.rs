@@ -3,9 +3,13 @@
 
 mod credentials;
 mod expectations;
+mod granted;
+mod issues;
 mod memory;
 mod observer;
 mod parts;
+mod reload;
+mod roster;
 mod run;
 mod secrets;
 
@@ -22,7 +26,10 @@ use crate::state::{Owner, State, StateError};
 use memory::StateMemory;
 use secrets::Secrets;
 
+pub use issues::{errors_of, message_at};
 pub use observer::Observer;
+pub use reload::{Changes, Difference, FileWatch, ReloadError, Reloaded, Reloader};
+pub use roster::Roster;
 pub use run::Routed;
 
 /// Everything a plan names, loaded and connected, and not yet running.
@@ -31,6 +38,9 @@ pub struct Host {
     pub sources: Vec<HostSource>,
     /// Where checkpoints are.
     pub state: State,
+    /// The sources that are read at the moment, by name: after a reload others than at the start.
+    pub roster: Roster,
+    assembly: Assembly,
 }
 
 /// One source, ready to be checked or read.
@@ -43,6 +53,8 @@ pub struct HostSource {
     pub source: Arc<ComponentSource>,
     /// Who its checkpoint belongs to.
     pub owner: Owner,
+    /// What its plugin may reach, a line each, for people.
+    pub grants: String,
 }
 
 /// Something in a source's configuration that only its plugin could know to be wrong.
@@ -168,6 +180,14 @@ impl Assembly {
         Ok(plugin)
     }
 
+    /// Forgets plugins of files that have other content by now, so that they are loaded anew.
+    fn look_again(&mut self) {
+        self.loaded.retain(|origin, plugin| match origin {
+            Origin::Builtin(_) => true,
+            Origin::File(path) => read_file(path).is_ok_and(|bytes| plugin.is_of(&bytes)),
+        });
+    }
+
     /// Makes a source of its plan, with everything that can be wrong with it.
     pub async fn source(&mut self, plan: &SourcePlan) -> Result<HostSource, Vec<SourceIssue>> {
         let (plugin, grants) = self.validate(plan).await?;
@@ -260,6 +280,7 @@ impl Assembly {
             plugin: plugin.description().name.clone(),
             origin: origin_of(&grants),
         };
+        let told = granted::told(&grants);
         let gate = Gate::new(
             GateConfig {
                 source: Arc::clone(&plan.name),
@@ -291,6 +312,7 @@ impl Assembly {
             plugin,
             source: Arc::new(source),
             owner,
+            grants: told,
         })
     }
 }
@@ -309,7 +331,12 @@ impl Host {
             }
         }
         if issues.is_empty() {
-            Ok(Self { sources, state })
+            Ok(Self {
+                roster: Roster::new(&sources),
+                sources,
+                state,
+                assembly,
+            })
         } else {
             Err(HostError::Issues(issues))
         }

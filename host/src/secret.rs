@@ -6,8 +6,8 @@
 //! `Debug` or in an error.
 //!
 //! A command is cut at white space and run without a shell: there is nothing to quote and nothing that is expanded. Its
-//! standard output is the secret. Only the main file may name one; a file of `logweir.d`, which somebody else may have
-//! put there, names secret files below that folder alone (trust rule 18).
+//! standard output is the secret. Only the main file may name one; a file of `logweir.d` and the list of a template, which
+//! somebody else may have put there, name secret files below their own folder alone (trust rule 18).
 
 mod error;
 mod exec;
@@ -54,7 +54,12 @@ pub enum SecretRef {
 impl SecretRef {
     /// Reads a reference of an included file: it may name files below `folder` alone, and no commands.
     pub fn parse_included(text: &str, base: &Path, folder: &Path) -> Result<Self, SecretRefError> {
-        match Self::parse(text, base)? {
+        Self::parse(text, base)?.included(folder)
+    }
+
+    /// The same reference, of an included file.
+    pub fn included(self, folder: &Path) -> Result<Self, SecretRefError> {
+        match self {
             Self::Exec { .. } => Err(SecretRefError::IncludedExec),
             Self::File(path) if !is_below(&path, folder) => Err(SecretRefError::Outside),
             Self::File(path) => Ok(Self::FileBelow {
@@ -237,7 +242,7 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// By the words of the paths alone: neither has to be there.
-fn is_below(path: &Path, folder: &Path) -> bool {
+pub(crate) fn is_below(path: &Path, folder: &Path) -> bool {
     let climbs = path
         .components()
         .any(|component| matches!(component, Component::ParentDir));

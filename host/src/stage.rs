@@ -161,6 +161,15 @@ pub struct Page {
     pub progress: Progress,
 }
 
+impl Page {
+    /// The bytes of memory that it takes: what its batch pins, what could not be a record, and its checkpoint.
+    pub fn held_bytes(&self) -> usize {
+        let refused = self.refused.iter();
+        let refused = refused.map(|one| size_of::<Refused>() + one.bytes.len() + one.reason.len());
+        self.batch.pinned_bytes() + refused.sum::<usize>() + self.checkpoint.len()
+    }
+}
+
 /// Where a reader begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
@@ -248,6 +257,10 @@ pub trait Reader: Send {
     /// Reads the next page. It never sleeps: [`Page::pace`] says when to come again. After
     /// [`StageError::Throttled`] and [`StageError::Transient`] the reader lives on; after any other it is dropped.
     async fn read(&mut self) -> Result<Page, StageError>;
+    /// Whether something that it asked for early is on its way, and would have to be asked for again by another one.
+    fn expects_something(&self) -> bool {
+        true
+    }
 }
 
 /// A configured source: what readers are opened from. Readers are dropped and opened anew all the time.
@@ -261,6 +274,11 @@ pub trait Source: Send + Sync {
     /// seconds while the source is unauthorized. The next [`Source::open`] reads the credential again.
     fn credential_stamp(&self) -> u64 {
         0
+    }
+    /// For how long a request that a reader makes now would be held back, so that the system that is read is not asked
+    /// too often. Cheap: it is asked between any two pages.
+    fn held(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -1,7 +1,7 @@
 //! A folder with a configuration, state and outputs, and the program run in it.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -15,8 +15,8 @@ use crate::disk::FailingSyncs;
 pub(crate) const SHARED: &str = "shared/both.ndjson";
 /// See [`SHARED`].
 pub(crate) const SMALL: &str = "small";
-/// Longer than the program may take to deliver what is queued.
-const STOPS_WITHIN: Duration = Duration::from_secs(60);
+/// Longer than the program may take to deliver what is queued, on a disk that others keep busy: no sync can be cut off.
+const STOPS_WITHIN: Duration = Duration::from_secs(180);
 
 /// A private folder, on the disk where builds are: `/tmp` is memory on many machines. It stays when a test fails.
 pub(crate) struct Home {
@@ -87,6 +87,14 @@ impl Home {
         }
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Running { child }
+    }
+
+    /// Adds a line to what the test itself did, for whoever looks for what went wrong.
+    pub(crate) fn note(&self, line: &str) {
+        let mut options = fs::OpenOptions::new();
+        let file = options.create(true).append(true);
+        let mut file = file.open(self.path("lives")).unwrap();
+        writeln!(file, "{line}").unwrap();
     }
 
     /// What the program said so far.

@@ -10,7 +10,7 @@ use crate::plan::{End, Life, Moment, Synced, Trouble};
 use crate::storm::Scene;
 
 /// When nothing was written for so long, a life ends: all of its sources wait for something.
-const STUCK: Duration = Duration::from_secs(6);
+const STUCK: Duration = Duration::from_secs(4);
 /// How often the size of a file is looked at.
 const LOOK: Duration = Duration::from_micros(400);
 /// A disk stays full for so long, once it is.
@@ -154,7 +154,8 @@ fn clear_up(scene: &mut Scene, life: &Life) {
         Trouble::SyncsFail { times, of } => {
             let left = scene.home.syncs.as_ref().map_or(times, |it| it.stop());
             let failed = u64::from(times.saturating_sub(left));
-            scene.tally.add(format!("failed syncs, {of:?}"), failed);
+            scene.tally.add("failed syncs", failed);
+            scene.tally.add(format!("failed syncs of {of:?}"), failed);
         }
         Trouble::CursorsLost => scene.tally.count("cursors lost"),
         Trouble::TokenGone { .. } => scene.tally.count("tokens replaced"),

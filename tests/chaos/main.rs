@@ -18,13 +18,6 @@
 //! - `life`: one life, from its start to its end; `rotation`: a rotation in the midst of the work.
 //! - `judge`: what must be true in the end; `tally`: what happened, for people and for tests of the harness itself.
 //! - `sample`: what the program takes at a moment, for soaks.
-#![cfg_attr(
-    test,
-    expect(
-        clippy::string_slice,
-        reason = "a test that fails is told apart by where"
-    )
-)]
 
 #[cfg(test)]
 mod disk;

@@ -126,11 +126,11 @@ pub(crate) fn lives(settings: &Settings) -> Vec<Life> {
 fn deck(random: &mut StdRng) -> Vec<Trouble> {
     let ahead = [-7_200, -90, 45, 3_600][random.random_range(0..4)];
     let outputs = Trouble::SyncsFail {
-        times: random.random_range(1..6),
+        times: random.random_range(1..4),
         of: Synced::Outputs,
     };
     let state = Trouble::SyncsFail {
-        times: random.random_range(1..4),
+        times: random.random_range(1..3),
         of: Synced::State,
     };
     let mut deck = vec![

@@ -17,6 +17,8 @@ use crate::storm::Scene;
 const TRIES: usize = 6;
 /// How long what was in flight may take to come again, and everything to be told apart from it.
 const REST: Duration = Duration::from_millis(250);
+/// So much longer with each org.
+const REST_OF_EACH: Duration = Duration::from_millis(20);
 
 /// Rotates the shared output's file away, if peace can be had.
 pub(crate) fn rotate(scene: &mut Scene) {
@@ -35,7 +37,8 @@ fn comes_to_rest(scene: &mut Scene) -> bool {
     let running = scene.home.start(&["run"]);
     let before = scene.home.size(SHARED);
     wait_for_growth(scene, before + 1);
-    std::thread::sleep(REST);
+    let orgs = u32::try_from(scene.orgs.all.len()).unwrap();
+    std::thread::sleep(REST + REST_OF_EACH * orgs);
     running.signal(Signal::TERM);
     scene.ended_as_asked(running.wait());
     scene.home.lines(SHARED) == scene.home.settled()

@@ -8,6 +8,9 @@ use rand::rngs::StdRng;
 /// The environment variable in which `tests/storm` hands over what was asked for.
 pub(crate) const VARIABLE: &str = "LOGWEIR_STORM";
 
+/// New events a second in an org whose pages have room for them.
+const LIVE_PER_SECOND: f64 = 12.0;
+
 /// How the program proves to an org who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
@@ -50,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<u64>,
     /// How the program proves who it is.
     pub(crate) proof: Option<Proof>,
+    /// Requests, at least: when the kills are over, it works on until there were so many.
+    pub(crate) requests: u64,
 }
 
 impl Settings {
@@ -57,13 +62,14 @@ impl Settings {
     pub(crate) fn short(seed: u64) -> Self {
         Self {
             seed,
-            kills: 36,
-            events: 36_000,
+            kills: 24,
+            events: 30_000,
             orgs: 2,
             page: None,
             faults: 5.0,
             limit: None,
             proof: None,
+            requests: 0,
         }
     }
 
@@ -87,6 +93,7 @@ impl Settings {
             "page" => self.page = Some(value.parse().unwrap()),
             "faults" => self.faults = value.parse().unwrap(),
             "limit" => self.limit = Some(value.parse().unwrap()),
+            "requests" => self.requests = value.parse().unwrap(),
             "proof" => {
                 let named = |proof: &Proof| proof.word() == value;
                 self.proof = Some(*Proof::ALL.iter().find(|proof| named(proof)).unwrap());
@@ -99,6 +106,12 @@ impl Settings {
     pub(crate) fn proof_of_one(&self, random: &mut StdRng) -> Proof {
         let drawn = Proof::ALL[random.random_range(0..Proof::ALL.len())];
         self.proof.unwrap_or(drawn)
+    }
+
+    /// New events a second in each org: a few pages of the smallest ones at most.
+    pub(crate) fn live_per_second(&self) -> f64 {
+        let pages = self.page.map_or(LIVE_PER_SECOND, |page| page as f64 / 2.0);
+        pages.min(LIVE_PER_SECOND)
     }
 
     /// Events of a page of an org: as asked for, or by chance, small enough that each life of the program reads a few.
@@ -129,6 +142,9 @@ impl fmt::Display for Settings {
         }
         if let Some(limit) = self.limit {
             write!(f, " --limit {limit}")?;
+        }
+        if self.requests > 0 {
+            write!(f, " --requests {}", self.requests)?;
         }
         if let Some(proof) = self.proof {
             write!(f, " --proof {}", proof.word())?;

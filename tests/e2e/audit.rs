@@ -2,10 +2,10 @@
 
 use logweir::state::State;
 
-use crate::cli::{code, configured, said, with_state};
+use crate::cli::{configured, said, with_state};
 use crate::house::{House, text};
 use crate::org::Org;
-use crate::proof::{counted, delivered_once, wait_until};
+use crate::proof::counted;
 
 #[test]
 fn what_is_stored_of_a_source_is_shown() {
@@ -103,29 +103,6 @@ fn an_audit_that_can_not_be_made_says_why_and_reads_nothing() {
 }
 
 #[test]
-fn an_audit_leaves_a_running_host_alone() {
-    let org = Org::with_events(20);
-    let house = House::with_one_source(&org.url);
-    let mut running = house.start(&["run"]);
-    wait_until("the past is there", || {
-        house.lines_so_far("out.ndjson") == 20
-    });
-    wait_until("the ledger is there", || {
-        let state = State::open(&house.path(".logweir")).unwrap();
-        state.source("acme").unwrap().is_some()
-    });
-    let refused = said(&house, &["audit", "acme", "--since", "1h"]);
-    assert!(
-        refused.contains("a running host audits by itself") && refused.ends_with("exit code 1"),
-        "{refused}"
-    );
-    running.signal("-TERM");
-    assert!(running.wait().success());
-    assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
-    assert_eq!(code(&house, &["state", "show", "acme"]), 0);
-}
-
-#[test]
 fn what_was_delivered_is_in_the_ledger_to_the_last_event() {
     let org = Org::with_events(2_500);
     let house = House::with_one_source(&org.url);
@@ -145,7 +122,7 @@ fn what_was_delivered_is_in_the_ledger_to_the_last_event() {
     assert_eq!(counted(house.lines("out.ndjson")).len(), 2_500);
 }
 /// Takes every seventh of the last events out of the stored ledger; says which, by id.
-fn take_out(house: &House, lines: &[Vec<u8>]) -> Vec<String> {
+pub(crate) fn take_out(house: &House, lines: &[Vec<u8>]) -> Vec<String> {
     let state = State::open(&house.path(".logweir")).unwrap();
     let digester = state.digester();
     let mut taken = Vec::new();

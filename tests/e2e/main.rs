@@ -17,9 +17,15 @@ mod cli;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod connect_client;
+#[cfg(test)]
+mod control;
+#[cfg(test)]
 mod cursor;
 #[cfg(test)]
 mod echo;
+#[cfg(test)]
+mod either;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -27,7 +33,11 @@ mod house;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod oauth;
+#[cfg(test)]
+mod oauth_input;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
@@ -38,6 +48,8 @@ mod org;
 mod plugins;
 #[cfg(test)]
 mod proof;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

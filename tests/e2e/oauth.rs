@@ -17,16 +17,16 @@ use crate::org::Org;
 mod reading;
 mod told;
 
-const CLIENT: &str = "0oaReaderOfLogs1d7";
+pub(crate) const CLIENT: &str = "0oaReaderOfLogs1d7";
 
 /// What tokens begin with, and what we sign: `{"kid":` and `{"typ":` in base64.
 const BEGINNINGS: [&str; 2] = ["eyJraWQiOi", "eyJ0eXAiOi"];
 
 /// A key pair: PEM of the private half, JSON Web Key of the public one, and a part of the private key's text that would
 /// give it away.
-struct Keys {
-    pem: String,
-    public: Value,
+pub(crate) struct Keys {
+    pub(crate) pem: String,
+    pub(crate) public: Value,
 }
 
 impl Keys {
@@ -43,7 +43,7 @@ impl Keys {
         }
     }
 
-    fn ec() -> Self {
+    pub(crate) fn ec() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
         let text = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
@@ -56,12 +56,12 @@ impl Keys {
         }
     }
 
-    fn part(&self) -> &str {
+    pub(crate) fn part(&self) -> &str {
         self.pem.lines().nth(2).unwrap()
     }
 }
 
-fn pem(der: &[u8]) -> String {
+pub(crate) fn pem(der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text
         .as_bytes()
@@ -74,7 +74,7 @@ fn pem(der: &[u8]) -> String {
     )
 }
 
-fn app(keys: &Keys, dpop: bool) -> App {
+pub(crate) fn app(keys: &Keys, dpop: bool) -> App {
     App {
         client_id: CLIENT.to_owned(),
         keys: vec![keys.public.clone()],
@@ -84,14 +84,23 @@ fn app(keys: &Keys, dpop: bool) -> App {
     }
 }
 
-fn org(app: App, config: OrgConfig) -> Org {
+pub(crate) fn org(app: App, config: OrgConfig) -> Org {
     Org::new(OrgConfig {
         apps: vec![app],
         ..config
     })
 }
 
-fn private(house: &House, name: &str, text: &str) {
+/// An org with this many events, which knows the app.
+pub(crate) fn org_of(app: App, events: usize) -> Org {
+    let config = OrgConfig {
+        events,
+        ..OrgConfig::default()
+    };
+    org(app, config)
+}
+
+pub(crate) fn private(house: &House, name: &str, text: &str) {
     house.write(name, text);
     fs::set_permissions(house.path(name), fs::Permissions::from_mode(0o600)).unwrap();
 }

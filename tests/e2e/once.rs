@@ -149,16 +149,11 @@ fn trap_02_what_comes_while_it_is_down_is_read_at_the_next_start() {
 fn new_events_arrive_while_it_runs_and_a_signal_stops_it_cleanly() {
     let org = Org::with_events(2_500);
     let house = House::with_one_source(&org.url);
-    let mut running = house.start(&["run"]);
-    wait_until("2_500 lines are there", || {
-        house.lines_so_far("out.ndjson") == 2_500
-    });
+    let running = house.start(&["run"]);
+    house.until_lines("out.ndjson", 2_500);
     org.persist_now(3);
-    wait_until("2_503 lines are there", || {
-        house.lines_so_far("out.ndjson") == 2_503
-    });
-    running.signal("-TERM");
-    assert!(running.wait().success(), "stopping as asked is no failure");
+    house.until_lines("out.ndjson", 2_503);
+    running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
 }
 
@@ -182,18 +177,14 @@ fn sighup_opens_a_rotated_file_anew() {
     let org = Org::with_events(1_000);
     let house = House::with_one_source(&org.url);
     let mut running = house.start(&["run"]);
-    wait_until("1,000 lines are there", || {
-        house.lines_so_far("out.ndjson") == 1_000
-    });
+    house.until_lines("out.ndjson", 1_000);
     // The checkpoint moves behind what is in the old file; a rotation in that moment is at least once by design.
     std::thread::sleep(Duration::from_millis(500));
     std::fs::rename(house.path("out.ndjson"), house.path("out.1.ndjson")).unwrap();
     running.signal("-HUP");
     std::thread::sleep(Duration::from_millis(300));
     org.persist_now(5);
-    wait_until("5 lines are there", || {
-        house.lines_so_far("out.ndjson") == 5
-    });
+    house.until_lines("out.ndjson", 5);
     running.signal("-TERM");
     running.wait();
     assert_eq!(house.lines("out.1.ndjson").len(), 1_000);

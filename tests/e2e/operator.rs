@@ -1,7 +1,6 @@
 //! What the person who runs it sees and does: wrong tokens, two programs at once, changed configurations, a full disk.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use okta_sim::OrgConfig;
 
@@ -43,19 +42,14 @@ fn trap_28_a_wrong_token_fails_at_once_and_says_what_to_do() {
 fn trap_28_a_replaced_token_is_taken_up_while_it_runs_without_losing_the_place() {
     let org = Org::with_events(100);
     let house = House::with_one_source(&org.url);
-    let mut running = house.start(&["run"]);
-    wait_until("the past is there", || {
-        house.lines_so_far("out.ndjson") == 100
-    });
+    let running = house.start(&["run"]);
+    house.until_lines("out.ndjson", 100);
     org.accept_token("00the-next-token");
     wait_until("the refusal is in the log", || log_says(&house, "E0000011"));
     org.persist_now(5);
     house.write("token", "00the-next-token\n");
-    wait_until("the new events are there", || {
-        house.lines_so_far("out.ndjson") == 105
-    });
-    running.signal("-TERM");
-    assert!(running.wait().success());
+    house.until_lines("out.ndjson", 105);
+    running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
     let report = org.report();
     assert_eq!(report.events_served, 105, "nothing was read again");
@@ -158,10 +152,8 @@ fn delivery_18_what_starts_in_mid_stream_and_what_is_left_over_is_named() {
 fn the_second_of_two_programs_says_that_there_is_another_and_changes_nothing() {
     let org = Org::with_events(50);
     let house = House::with_one_source(&org.url);
-    let mut running = house.start(&["run"]);
-    wait_until("the past is there", || {
-        house.lines_so_far("out.ndjson") == 50
-    });
+    let running = house.start(&["run"]);
+    house.until_lines("out.ndjson", 50);
     let second = house.run(&["run", "--once"]);
     assert_eq!(second.status.code(), Some(1), "{}", text(&second));
     assert!(
@@ -170,11 +162,8 @@ fn the_second_of_two_programs_says_that_there_is_another_and_changes_nothing() {
         text(&second)
     );
     org.persist_now(1);
-    wait_until("the first goes on", || {
-        house.lines_so_far("out.ndjson") == 51
-    });
-    running.signal("-TERM");
-    assert!(running.wait().success());
+    house.until_lines("out.ndjson", 51);
+    running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
 }
 
@@ -208,44 +197,15 @@ fn delivery_16_a_disk_that_fills_up_makes_it_wait_and_it_goes_on_when_there_is_r
     // Compiles the plugin, whose code is larger than the files that are allowed then.
     house.run_ok(&["check"]);
     let limit = 1 << 20;
-    let mut limited = Command::new("sh");
-    // A signal would end it before it can see the error.
-    limited.args([
-        "-c",
-        &format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", limit / 512),
-        "sh",
-    ]);
-    let program = house.command(&["run"]);
-    limited.arg(program.get_program()).args(program.get_args());
-    limited
-        .current_dir(house.root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let log = fs::File::create(house.path("log")).unwrap();
-    let mut child = limited.stderr(log).spawn().unwrap();
-
+    let running = house.start_limited(limit);
     wait_until("the trouble is in the log", || {
         log_says(&house, "can't be written")
     });
     let stuck = fs::read(house.path("out.ndjson")).unwrap();
-    assert!(stuck.len() <= limit, "{}", stuck.len());
-    let pid = child.id().to_string();
-    let raised = Command::new("prlimit")
-        .args(["--fsize=unlimited:", "--pid", &pid])
-        .status()
-        .unwrap();
-    assert!(raised.success());
-    wait_until("the rest is there", || {
-        house.lines_so_far("out.ndjson") == 2_000
-    });
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(child.wait().unwrap().success());
+    assert!(stuck.len() as u64 <= limit, "{}", stuck.len());
+    running.make_room();
+    house.until_lines("out.ndjson", 2_000);
+    running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
     assert!(
         fs::read(house.path("out.ndjson"))

@@ -91,6 +91,10 @@ impl Org {
         self.sim.accept_tokens([token.to_owned()]);
     }
 
+    pub(crate) fn accept_tokens(&self, tokens: impl IntoIterator<Item = String>) {
+        self.sim.accept_tokens(tokens);
+    }
+
     pub(crate) fn set_rate_limit(&self, limit: u64) {
         self.sim.set_rate_limit(limit);
     }

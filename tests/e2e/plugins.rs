@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::house::TOKEN;
 
+mod again;
 mod contract;
 mod limits;
 mod requests;

@@ -29,7 +29,7 @@ fn every_test_that_the_architecture_names_for_a_rule_exists() {
     assert!(names.len() > 100, "the table is read: {}", names.len());
 
     let mut code = String::new();
-    for folder in ["host/src", "plugin", "tests"] {
+    for folder in ["host/src", "plugin", "tests", "fuzz"] {
         sources(&root.join(folder), &mut code);
     }
     let missing: Vec<_> = names

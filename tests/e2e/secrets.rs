@@ -99,8 +99,11 @@ fn trust_10_a_peer_that_repeats_the_token_gets_it_into_no_log_no_file_and_no_rec
     assert_eq!(house.lines(".logweir/dead-letter.ndjson").len(), 1);
 }
 
+/// What a plugin was told has the token covered by as many asterisks; only that shows that it never had it, since the
+/// host looks once more through all that a plugin says.
 #[test]
 fn trust_10_refusals_that_end_a_run_do_not_say_the_token_either() {
+    let covered = format!("SSWS {} is no token", "*".repeat(TOKEN.len()));
     for status in [
         "401 Unauthorized",
         "403 Forbidden",
@@ -112,6 +115,11 @@ fn trust_10_refusals_that_end_a_run_do_not_say_the_token_either() {
         let output = house.run(&["run", "--once", "-vv"]);
         assert_eq!(output.status.code(), Some(1), "{status}: {}", text(&output));
         assert_untold(&output);
+        assert!(
+            text(&output).contains(&covered),
+            "{status}: {}",
+            text(&output)
+        );
         let checked = house.run(&["check", "-vv"]);
         assert_untold(&checked);
         assert_untold(&house.run(&["state", "list"]));

@@ -51,6 +51,18 @@ fn start(
     })
 }
 
+/// Delivers this many records of a journal, and goes on.
+async fn delivered(
+    house: &House,
+    journal: Journal,
+    records: u64,
+) -> (Arc<Journal>, Arc<Destination>, Running, PipelineHandle) {
+    let (journal, destination) = (Arc::new(journal), Arc::new(Destination::new("archive")));
+    let (mut running, handle) = start(house, &journal, &destination);
+    running.until_settled(records).await;
+    (journal, destination, running, handle)
+}
+
 fn request(journal: &Journal, fix: bool) -> AuditRequest {
     AuditRequest {
         source: journal.name.into(),
@@ -113,15 +125,17 @@ async fn outcome(run: AuditRun) -> Result<AuditReport, AuditError> {
         .expect("the audit ends")
 }
 
+/// Audits all that was to be read, to its end.
+async fn audited(handle: &PipelineHandle, journal: &Journal, fix: bool) -> AuditReport {
+    let run = handle.audit(request(journal, fix)).unwrap();
+    outcome(run).await.unwrap()
+}
+
 #[tokio::test]
 async fn delivery_14_an_audit_names_exactly_what_is_missing_and_delivers_exactly_that() {
     let house = House::new();
-    let journal = Arc::new(journal(100_000));
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 100_000)
-        .await;
+    let (journal, destination, running, handle) =
+        delivered(&house, journal(100_000), 100_000).await;
     let all = journal.events().clone();
     let mut missing: Vec<Event> = all.iter().step_by(729).take(137).cloned().collect();
     take_out(&house, &missing);
@@ -136,9 +150,7 @@ async fn delivery_14_an_audit_names_exactly_what_is_missing_and_delivers_exactly
     let mut expected: Vec<_> = missing.iter().map(|event| event.id.clone()).collect();
     expected.sort();
 
-    let report = outcome(handle.audit(request(&journal, false)).unwrap())
-        .await
-        .unwrap();
+    let report = audited(&handle, &journal, false).await;
     assert_eq!(
         (report.read, report.missing, report.fixed),
         (100_050, 187, 0)
@@ -156,9 +168,7 @@ async fn delivery_14_an_audit_names_exactly_what_is_missing_and_delivers_exactly
         "nothing is delivered unless asked for"
     );
 
-    let report = outcome(handle.audit(request(&journal, true)).unwrap())
-        .await
-        .unwrap();
+    let report = audited(&handle, &journal, true).await;
     assert_eq!((report.missing, report.fixed), (0, 187));
     assert_eq!(ids(&report), expected);
     let mut delivered = destination.lines().split_off(100_000);
@@ -167,9 +177,7 @@ async fn delivery_14_an_audit_names_exactly_what_is_missing_and_delivers_exactly
     texts.sort();
     assert_eq!(delivered, texts);
 
-    let report = outcome(handle.audit(request(&journal, true)).unwrap())
-        .await
-        .unwrap();
+    let report = audited(&handle, &journal, true).await;
     assert_eq!((report.missing, report.fixed), (0, 0));
     let before = house.state.source("acme").unwrap().unwrap();
     assert_eq!(before.settled, 100_187);
@@ -183,12 +191,7 @@ async fn brings_no_finding(early: bool) {
     let mut journal = journal(500);
     journal.poll = Duration::from_millis(150);
     journal.early = early;
-    let journal = Arc::new(journal);
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 500)
-        .await;
+    let (journal, destination, running, handle) = delivered(&house, journal, 500).await;
     let reads = journal.live_reads.load(SeqCst);
     until(|| journal.live_reads.load(SeqCst) > reads).await;
     for number in 0..20 {
@@ -221,12 +224,7 @@ async fn delivery_14_an_answer_that_was_asked_for_early_proves_nothing() {
 #[tokio::test]
 async fn delivery_15_an_audit_reaches_no_further_than_the_ledger() {
     let house = House::new();
-    let journal = Arc::new(journal(10));
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 10)
-        .await;
+    let (journal, _, running, handle) = delivered(&house, journal(10), 10).await;
     let mut further = request(&journal, false);
     further.since -= 1;
     let refused = outcome(handle.audit(further.clone()).unwrap())
@@ -262,12 +260,7 @@ async fn an_interrupted_audit_goes_on_where_it_was() {
     let last = now() - 30 * SECOND;
     journal.persist_unseen(Event::new("later", last));
     journal.past_turns = tokio::sync::Semaphore::new(4);
-    let journal = Arc::new(journal);
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 1_000)
-        .await;
+    let (journal, destination, running, handle) = delivered(&house, journal, 1_000).await;
     let run = handle.audit(request(&journal, true)).unwrap();
     until(|| journal.past_reads.load(SeqCst) == 4).await;
     until(|| run.progress.borrow().read == 400).await;
@@ -293,12 +286,7 @@ async fn a_fix_that_is_interrupted_delivers_nothing_twice() {
     let house = House::new().timing(|timing| timing.drain = Duration::from_millis(5));
     let journal = journal(100);
     journal.persist_unseen(Event::new("late", journal.since + 5));
-    let journal = Arc::new(journal);
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 100)
-        .await;
+    let (journal, destination, running, handle) = delivered(&house, journal, 100).await;
     running.stop().await;
 
     let hanging = Arc::new(Destination::hanging("archive"));
@@ -316,9 +304,7 @@ async fn a_fix_that_is_interrupted_delivers_nothing_twice() {
 
     for _ in 0..2 {
         let (running, handle) = start(&house, &journal, &destination);
-        let report = outcome(handle.audit(request(&journal, true)).unwrap())
-            .await
-            .unwrap();
+        let report = audited(&handle, &journal, true).await;
         assert_eq!(report.missing, 0);
         running.stop().await;
     }
@@ -333,15 +319,8 @@ async fn a_hole_of_any_size_is_filled_in_parts() {
     for number in 0..25_000 {
         journal.persist_unseen(Event::new(format!("hole-{number}"), since + number));
     }
-    let journal = Arc::new(journal);
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 10)
-        .await;
-    let report = outcome(handle.audit(request(&journal, true)).unwrap())
-        .await
-        .unwrap();
+    let (journal, destination, running, handle) = delivered(&house, journal, 10).await;
+    let report = audited(&handle, &journal, true).await;
     assert_eq!(
         (report.read, report.missing, report.fixed),
         (25_010, 0, 25_000)
@@ -355,21 +334,12 @@ async fn a_hole_of_any_size_is_filled_in_parts() {
 #[tokio::test]
 async fn what_is_no_record_is_found_once_and_goes_to_the_dead_letter() {
     let house = House::new();
-    let journal = Arc::new(journal(10));
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 10)
-        .await;
+    let (journal, _, mut running, handle) = delivered(&house, journal(10), 10).await;
     *journal.broken.lock().unwrap() = Some("{broken");
     for fixed in [1, 0] {
-        let report = outcome(handle.audit(request(&journal, true)).unwrap())
-            .await
-            .unwrap();
+        let report = audited(&handle, &journal, true).await;
         assert_eq!((report.missing, report.fixed), (0, fixed));
-        running
-            .until_status(|status| status.sources[0].settled == 11)
-            .await;
+        running.until_settled(11).await;
     }
     running.stop().await;
     assert_eq!(house.dead_lines().len(), 1);
@@ -383,17 +353,10 @@ async fn a_running_pipeline_audits_by_itself_one_source_at_a_time() {
         since: Duration::from_secs(86_400),
         fix: true,
     });
-    let journal = Arc::new(journal(300));
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, _handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 300)
-        .await;
+    let (journal, destination, mut running, _handle) = delivered(&house, journal(300), 300).await;
     until(|| !house.state.audited().unwrap().is_empty()).await;
     journal.persist_unseen(Event::new("late", journal.since + 5));
-    running
-        .until_status(|status| status.sources[0].settled == 301)
-        .await;
+    running.until_settled(301).await;
     let report = running.stop().await;
     assert!(!report.failed);
     assert_eq!(destination.lines().len(), 301);
@@ -404,12 +367,7 @@ async fn an_audit_keeps_nothing_running() {
     let house = House::new();
     let journal = journal(100);
     journal.past_turns.forget_permits(1 << 20);
-    let journal = Arc::new(journal);
-    let destination = Arc::new(Destination::new("archive"));
-    let (mut running, handle) = start(&house, &journal, &destination);
-    running
-        .until_status(|status| status.sources[0].settled == 100)
-        .await;
+    let (journal, _, running, handle) = delivered(&house, journal, 100).await;
     let hangs = handle.audit(request(&journal, false)).unwrap();
     let waits = handle.audit(request(&journal, false)).unwrap();
     until(|| hangs.progress.borrow().step == AuditStep::Reading).await;

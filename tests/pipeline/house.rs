@@ -134,6 +134,12 @@ impl Running {
         let status = tokio::time::timeout(PATIENCE, self.status.wait_for(holds)).await;
         status.expect("the status comes about").unwrap().clone()
     }
+
+    /// Waits until the first source has this many settled records.
+    pub(crate) async fn until_settled(&mut self, records: u64) -> Status {
+        self.until_status(|status| status.sources[0].settled == records)
+            .await
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,13 +3,23 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
+mod change;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod destination;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod habits;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod journal;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
@@ -20,3 +30,5 @@ mod overlap;
 mod readers;
 #[cfg(test)]
 mod system;
+#[cfg(test)]
+mod unwritable;

@@ -45,9 +45,7 @@ async fn a_failing_output_shows_and_the_checkpoint_waits() {
         "no space left on device"
     );
     assert_eq!(status.sources[0].settled, 0);
-    running
-        .until_status(|status| status.sources[0].settled == 35)
-        .await;
+    running.until_settled(35).await;
     running
         .until_status(|status| status.outputs[0].phase == Phase::Live)
         .await;
@@ -91,9 +89,7 @@ async fn delivery_16_a_position_is_stored_with_the_checkpoint_and_given_back() {
     assert_eq!(position("fast").as_deref(), Some("0"));
     slow.release();
     let mut running = house.start(&[&system], &[&fast, &slow]);
-    running
-        .until_status(|status| status.sources[0].settled == 35)
-        .await;
+    running.until_settled(35).await;
     running.stop().await;
     assert_eq!(
         *fast.opened_at.lock().unwrap(),
@@ -127,18 +123,14 @@ async fn a_crashed_output_is_opened_anew_where_it_was() {
     let system = Arc::new(System::new("acme", 5));
     let output = Arc::new(Destination::new("archive"));
     let mut running = house.start(&[&system], &[&output]);
-    running
-        .until_status(|status| status.sources[0].settled == 5)
-        .await;
+    running.until_settled(5).await;
     output
         .faults
         .lock()
         .unwrap()
         .extend(times(1, StageError::Crashed, "out of bounds"));
     system.total.fetch_add(7, SeqCst);
-    running
-        .until_status(|status| status.sources[0].settled == 12)
-        .await;
+    running.until_settled(12).await;
     running.stop().await;
     assert_eq!(
         *output.opened_at.lock().unwrap(),
@@ -253,9 +245,7 @@ async fn delivery_20_the_checkpoint_waits_for_the_dead_letter() {
     until(|| house.stored(&system) == Some(10)).await;
     assert_eq!(system.reads.load(SeqCst), 2);
     std::fs::remove_dir(&house.dead_letter).unwrap();
-    running
-        .until_status(|status| status.sources[0].settled == 36)
-        .await;
+    running.until_settled(36).await;
     running.stop().await;
     assert_eq!(house.dead_lines().len(), 1);
     assert_eq!(output.lines(), system.lines(0..35));
@@ -272,9 +262,7 @@ async fn delivery_16_a_new_place_is_stored_before_the_first_write_to_it_whatever
     );
     *fast.state.lock().unwrap() = Some(house.state.clone());
     let mut running = house.start(&[&system], &[&fast, &slow]);
-    running
-        .until_status(|status| status.sources[0].settled == 5)
-        .await;
+    running.until_settled(5).await;
     until(|| house.state.position("fast").unwrap().as_deref() == Some("5")).await;
     slow.turns.forget_permits(slow.turns.available_permits());
     system.total.fetch_add(5, SeqCst);
@@ -305,9 +293,7 @@ async fn a_request_to_reopen_reaches_idle_and_failing_outputs() {
     let idle = Arc::new(Destination::new("idle"));
     let fails = Arc::new(Destination::new("fails"));
     let mut running = house.start(&[&system], &[&idle, &fails]);
-    running
-        .until_status(|status| status.sources[0].settled == 5)
-        .await;
+    running.until_settled(5).await;
     fails.works_when_reopened.store(1, SeqCst);
     system.total.fetch_add(5, SeqCst);
     running
@@ -315,9 +301,7 @@ async fn a_request_to_reopen_reaches_idle_and_failing_outputs() {
         .await;
     running.reopen.send_replace(1);
     until(|| idle.reopened.load(SeqCst) == 1 && fails.reopened.load(SeqCst) == 1).await;
-    running
-        .until_status(|status| status.sources[0].settled == 10)
-        .await;
+    running.until_settled(10).await;
     running.stop().await;
     assert_eq!(fails.lines(), system.lines(0..10));
 }

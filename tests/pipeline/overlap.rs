@@ -26,6 +26,11 @@ fn spec(journal: &Arc<Journal>, destination: &Arc<Destination>) -> PipelineSpec 
     }
 }
 
+/// The same, from the beginning to the end of a run.
+async fn run(house: &House, journal: &Arc<Journal>, destination: &Arc<Destination>) {
+    house.start_spec(spec(journal, destination)).report().await;
+}
+
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
@@ -43,9 +48,7 @@ async fn delivery_12_what_was_delivered_does_not_go_on_again() {
         .until_status(|status| status.sources[0].repeated >= 60)
         .await;
     journal.persist(Event::new("new", 5_000));
-    let status = running
-        .until_status(|status| status.sources[0].settled == 96)
-        .await;
+    let status = running.until_settled(96).await;
     let source = &status.sources[0];
     assert_eq!((source.repeated, source.differing), (60, 0));
     assert_eq!(source.ledger.ids, 96);
@@ -64,16 +67,12 @@ async fn delivery_12_other_bytes_of_the_same_id_go_on_and_are_counted() {
     let journal = Arc::new(Journal::new("acme", events(20)));
     let destination = Arc::new(Destination::new("archive"));
     let mut running = house.start_spec(spec(&journal, &destination));
-    running
-        .until_status(|status| status.sources[0].settled == 20)
-        .await;
+    running.until_settled(20).await;
     let edited = journal.events()[15].edited();
     journal.events()[15] = edited.clone();
     let soon = journal.live_reads.load(std::sync::atomic::Ordering::SeqCst) + 20;
     journal.goes_back.lock().unwrap().push((soon, 20));
-    let status = running
-        .until_status(|status| status.sources[0].settled == 21)
-        .await;
+    let status = running.until_settled(21).await;
     let source = &status.sources[0];
     assert_eq!((source.repeated, source.differing), (19, 1));
     running.stop().await;
@@ -96,9 +95,7 @@ async fn delivery_12_what_is_on_its_way_is_known_too() {
         "nothing is settled"
     );
     destination.release();
-    running
-        .until_status(|status| status.sources[0].settled == 40)
-        .await;
+    running.until_settled(40).await;
     running.stop().await;
     assert_eq!(destination.lines(), journal.texts());
 }
@@ -129,14 +126,10 @@ async fn delivery_12_pages_that_can_not_repeat_anything_are_not_looked_up() {
     let journal = Arc::new(Journal::new("acme", events(20)));
     let destination = Arc::new(Destination::new("archive"));
     let mut running = house.start_spec(spec(&journal, &destination));
-    running
-        .until_status(|status| status.sources[0].settled == 20)
-        .await;
+    running.until_settled(20).await;
     // A record of the same id and bytes: the source says that it is another one.
     journal.persist(Event::new("e000000", 1_000));
-    let status = running
-        .until_status(|status| status.sources[0].settled == 21)
-        .await;
+    let status = running.until_settled(21).await;
     assert_eq!(status.sources[0].repeated, 0);
     running.stop().await;
 }
@@ -147,9 +140,7 @@ async fn a_ledger_that_can_not_be_read_is_waited_for() {
     let journal = Arc::new(Journal::new("acme", events(20)));
     let destination = Arc::new(Destination::new("archive"));
     let mut running = house.start_spec(spec(&journal, &destination));
-    running
-        .until_status(|status| status.sources[0].settled == 20)
-        .await;
+    running.until_settled(20).await;
     let database = rusqlite::Connection::open(house.state.folder().join("state.db")).unwrap();
     database
         .execute_batch("ALTER TABLE ledger RENAME TO away")
@@ -175,27 +166,18 @@ async fn delivery_13_a_rewound_source_begins_at_the_time_and_then_goes_on() {
     let house = House::new().once();
     let journal = Arc::new(Journal::new("acme", events(50)));
     let destination = Arc::new(Destination::new("archive"));
-    house
-        .start_spec(spec(&journal, &destination))
-        .report()
-        .await;
+    run(&house, &journal, &destination).await;
     assert!(house.state.rewind("acme", 1_030).unwrap());
     // Until a page from there is settled it begins there, however often it is started.
     let failing = Arc::new(
         Destination::new("archive").failing([StageError::Permanent("no such folder".to_owned())]),
     );
-    house.start_spec(spec(&journal, &failing)).report().await;
+    run(&house, &journal, &failing).await;
     let stored = house.state.source("acme").unwrap().unwrap();
     assert_eq!(stored.rewind_to, Some(1_030));
-    house
-        .start_spec(spec(&journal, &destination))
-        .report()
-        .await;
+    run(&house, &journal, &destination).await;
     assert_eq!(destination.lines()[50..], journal.texts()[30..]);
-    house
-        .start_spec(spec(&journal, &destination))
-        .report()
-        .await;
+    run(&house, &journal, &destination).await;
     assert_eq!(destination.lines().len(), 70);
     let stored = house.state.source("acme").unwrap().unwrap();
     assert_eq!((stored.rewind_to, &*stored.checkpoint), (None, "50 0"));

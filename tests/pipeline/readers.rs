@@ -36,9 +36,7 @@ async fn delivery_02_a_crash_goes_on_behind_the_newest_accepted_page() {
     assert_eq!(system.opened_at(), [None, Some(30)]);
     assert_eq!(house.stored(&system), None);
     output.release();
-    let status = running
-        .until_status(|status| status.sources[0].settled == 65)
-        .await;
+    let status = running.until_settled(65).await;
     assert_eq!(status.sources[0].restarts[&Crash::Page], 1);
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..65));
@@ -55,9 +53,7 @@ async fn delivery_02_a_new_process_begins_at_the_stored_checkpoint() {
     assert_eq!((report.sources[0].read, report.sources[0].settled), (25, 0));
     let output = Arc::new(Destination::new("siem"));
     let mut running = house.start(&[&system], &[&output]);
-    running
-        .until_status(|status| status.sources[0].settled == 25)
-        .await;
+    running.until_settled(25).await;
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..25));
     let mut running = house.start(&[&system], &[&output]);
@@ -108,9 +104,7 @@ async fn a_transient_failure_keeps_the_reader_and_shows() {
             matches!(&status.sources[0].phase, Phase::Failing(failure) if failure.why == "connection reset")
         })
         .await;
-    running
-        .until_status(|status| status.sources[0].settled == 15)
-        .await;
+    running.until_settled(15).await;
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..15));
     assert_eq!(system.opened_at(), [None]);
@@ -158,9 +152,7 @@ async fn a_refused_credential_is_tried_again_when_it_changed() {
     until(|| system.readers.load(SeqCst) == 0).await;
     assert_eq!(system.opened_at(), [None]);
     system.stamp.store(1, SeqCst);
-    running
-        .until_status(|status| status.sources[0].settled == 15)
-        .await;
+    running.until_settled(15).await;
     assert_eq!(system.opened_at(), [None, Some(10)]);
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..15));
@@ -172,9 +164,7 @@ async fn a_refused_credential_is_tried_again_after_a_while() {
     let system = Arc::new(System::new("acme", 15).scripted([unauthorized(), unauthorized()]));
     let output = Arc::new(Destination::new("archive"));
     let mut running = house.start(&[&system], &[&output]);
-    running
-        .until_status(|status| status.sources[0].settled == 15)
-        .await;
+    running.until_settled(15).await;
     running.stop().await;
     assert_eq!(system.opened_at(), [None, None, None]);
 }
@@ -197,9 +187,7 @@ async fn delivery_19_a_blocked_source_gives_its_reader_back() {
     assert_eq!(status.outputs[0].queued_records, 20);
     assert_eq!(system.reads.load(SeqCst), 3);
     output.release();
-    running
-        .until_status(|status| status.sources[0].settled == 95)
-        .await;
+    running.until_settled(95).await;
     running.stop().await;
     assert_eq!(output.lines(), system.lines(0..95));
     assert_eq!(system.opened_at()[..2], [None, Some(30)]);

@@ -2,23 +2,23 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::bail;
 use jiff::Timestamp;
-use logweir::config::{Loaded, suggestion};
-use logweir::host::{Host, HostError, Routed};
-use logweir::pipeline::{
-    AuditError, AuditProgress, AuditReport, AuditRequest, AuditStep, Missing, Options, Pipeline,
-};
-use logweir::state::{State, StateError};
+use logweir::config::Loaded;
+use logweir::control::{Answer, Request};
+use logweir::pipeline::{AuditError, AuditProgress, AuditReport, AuditRequest, AuditStep, Missing};
+use logweir::state::State;
 use logweir::telemetry::escape;
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::moment::{self, Moment};
 use super::progress::Screen;
-use super::signals::Signals;
-use super::{Common, Usage, validate};
+use super::{Common, errand, validate};
+
+/// After how long without a word is said how far it is.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +27,8 @@ Examples:
   logweir audit acme --fix          deliver what is missing
   logweir audit acme --json         for programs
 
-What is new is followed meanwhile. A running host audits by itself: `audit: { every: 1d }`.
+What is new is followed meanwhile. A running host is asked to do it; with `audit: { every: 1d }` it
+does so by itself. Ctrl-C interrupts it; the same command goes on where it was.
 Exit codes: 0 everything is delivered, 1 something is missing or the audit failed.";
 
 #[derive(Debug, clap::Args)]
@@ -49,13 +50,7 @@ pub(crate) struct Args {
 pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     let loaded = Loaded::load(&common.config).map_err(validate::usage)?;
     super::start_log(common, &loaded.plan, &Screen::Nothing)?;
-    let names = loaded.plan.sources.iter().map(|source| &*source.name);
-    let names: Vec<_> = names.collect();
-    if !names.contains(&args.source.as_str()) {
-        let advice = suggestion(&args.source, &names, "there is").unwrap_or_default();
-        let source = escape::line(&args.source);
-        return Err(Usage(format!("there is no source `{source}`; {advice}")).into());
-    }
+    errand::check_source(&loaded, &args.source)?;
     let request = AuditRequest {
         source: args.source.as_str().into(),
         since: args.since.before(Timestamp::now())?,
@@ -67,7 +62,16 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
         Some(state) => request.known(&state).map(drop)?,
         None => return Err(AuditError::NothingKnown(request.source).into()),
     }
-    let report = super::block_on(audit(&loaded, request, common.quiet))?;
+    let request = Request::Audit {
+        source: args.source.clone(),
+        since: request.since,
+        fix: request.fix,
+    };
+    let mut teller = Teller::new(common.quiet);
+    let answer = errand::run(&loaded, &args.source, &request, |news| teller.hear(news))?;
+    let Answer::Audit(report) = answer else {
+        bail!("the host answered something else than was asked");
+    };
     let text = if args.json {
         json(&args.source, &report)?
     } else {
@@ -81,91 +85,76 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Runs the source, and the audit beside it, until that has ended.
-async fn audit(loaded: &Loaded, request: AuditRequest, quiet: bool) -> anyhow::Result<AuditReport> {
-    let signals = Signals::listen()?;
-    let host = Host::prepare(&loaded.plan)
-        .await
-        .map_err(|error| super::usage_of(loaded, error))?;
-    let outputs = loaded.plan.outputs.iter().map(Routed::planned).collect();
-    let options = Options {
-        only: Some(request.source.clone()),
-        ..Options::default()
-    };
-    let (pipeline, _lock) = host
-        .pipeline(&loaded.plan, outputs, options)
-        .map_err(locked)?;
-    let handle = pipeline.handle();
-    let asked = async {
-        let run = handle.audit(request)?;
-        let shown = show(run.progress.clone(), quiet);
-        let outcome = async {
-            let outcome = run.outcome().await;
-            signals.stop.cancel();
-            outcome
-        };
-        tokio::join!(shown, outcome).1
-    };
-    let (outcome, ended) = tokio::join!(asked, follow(pipeline, &signals));
-    ended?;
-    Ok(outcome.map_err(|error: AuditError| error)?)
+/// Says what an audit is doing: that it begins, once for each step, and now and then how far it is.
+struct Teller {
+    quiet: bool,
+    begun: bool,
+    step: AuditStep,
+    said: Instant,
 }
 
-/// Runs the pipeline; when it ends before the audit does, that is why the audit does not.
-async fn follow(pipeline: Pipeline, signals: &Signals) -> anyhow::Result<()> {
-    let report = pipeline
-        .run(signals.stop.clone(), signals.reopen())
-        .await
-        .context("the source can't be read")?;
-    if report.failed {
-        super::run::conclude(&report);
-    }
-    Ok(())
-}
-
-/// The state has one owner; this one can't be asked.
-fn locked(error: HostError) -> anyhow::Error {
-    let held = matches!(&error, HostError::State(StateError::Locked { .. }));
-    let error = anyhow::Error::from(error);
-    if held {
-        return error.context(
-            "a running host audits by itself, with `audit: { every: 1d }` in its configuration; to audit now, stop it",
-        );
-    }
-    error
-}
-
-/// Says what it is doing, once for each step.
-async fn show(mut progress: watch::Receiver<AuditProgress>, quiet: bool) {
-    let mut said = None;
-    loop {
-        let now = progress.borrow_and_update().clone();
-        if said != Some(now.step) && !quiet {
-            said = Some(now.step);
-            if let Some(line) = said_of(&now) {
-                super::tell(&line);
-            }
+impl Teller {
+    fn new(quiet: bool) -> Self {
+        Self {
+            quiet,
+            begun: false,
+            step: AuditStep::Queued,
+            said: Instant::now(),
         }
-        if now.step == AuditStep::Done || progress.changed().await.is_err() {
+    }
+
+    fn hear(&mut self, news: &Answer) {
+        let Answer::AuditProgress(progress) = news else {
             return;
+        };
+        let before = std::mem::replace(&mut self.step, progress.step);
+        if !self.begun && progress.step != AuditStep::Queued {
+            self.begun = true;
+            self.say(&begins(progress));
         }
+        let line = match progress.step {
+            step if step != before => said_of(progress),
+            _ if self.said.elapsed() >= SILENCE_MAX => so_far(progress),
+            _ => None,
+        };
+        if let Some(line) = line {
+            self.say(&line);
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.said = Instant::now();
+        if !self.quiet {
+            super::tell(line);
+        }
+    }
+}
+
+fn begins(progress: &AuditProgress) -> String {
+    let (since, until) = (moment::shown(progress.since), moment::shown(progress.until));
+    match progress.resumed {
+        true => format!("going on with an interrupted audit of {since} to {until}"),
+        false => format!("reading {since} to {until} again"),
     }
 }
 
 fn said_of(progress: &AuditProgress) -> Option<String> {
-    let (since, until) = (moment::shown(progress.since), moment::shown(progress.until));
-    Some(match progress.step {
-        AuditStep::Queued | AuditStep::Done => return None,
-        AuditStep::Reading if progress.resumed => {
-            format!("going on with an interrupted audit of {since} to {until}")
-        }
-        AuditStep::Reading => format!("reading {since} to {until} again"),
-        AuditStep::WaitingForLive => format!(
+    match progress.step {
+        AuditStep::Queued | AuditStep::Reading | AuditStep::Done => None,
+        AuditStep::WaitingForLive => Some(format!(
             "{} compared, {} unknown; waiting whether they are on their way",
             progress.read, progress.suspects
-        ),
-        AuditStep::Delivering => "delivering what is missing".to_owned(),
-    })
+        )),
+        AuditStep::Delivering => Some("delivering what is missing".to_owned()),
+    }
+}
+
+fn so_far(progress: &AuditProgress) -> Option<String> {
+    let reached = moment::shown(progress.reached?);
+    Some(format!(
+        "{} compared, up to {reached}; {} unknown so far",
+        progress.read, progress.suspects
+    ))
 }
 
 fn page(source: &str, report: &AuditReport) -> anyhow::Result<String> {

@@ -100,7 +100,7 @@ async fn follow(
     }
     let mut outputs: Vec<_> = loaded.plan.outputs.iter().map(Routed::planned).collect();
     outputs.push(shown(screen.clone())?);
-    run::follow(&loaded, outputs, Options::default(), screen, signals).await
+    run::follow(&loaded, outputs, Options::default(), screen, signals, None).await
 }
 
 fn configuration(org: SocketAddr) -> String {

@@ -9,23 +9,28 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
-use logweir::config::{self, ConfigErrors, Loaded, Plan};
-use logweir::host::{Assembly, HostError};
+use logweir::config::{self, Loaded, Plan};
+use logweir::host::{self, Assembly, HostError};
 use logweir::state::State;
 use logweir::telemetry::escape;
 use logweir::telemetry::logs::{self, LogFormat, LogLevel};
 use progress::Screen;
 
 mod audit;
+mod backfill;
 mod check;
 mod completions;
 mod connect;
 #[cfg(feature = "demo")]
 mod demo;
+mod errand;
 mod moment;
+mod open_files;
 mod plugin;
 mod progress;
 mod prompt;
+mod reload;
+mod reloads;
 mod report;
 mod run;
 mod schema;
@@ -33,6 +38,7 @@ mod serve;
 mod signals;
 mod state;
 mod status;
+mod tally;
 mod validate;
 
 /// Reads logs from APIs through untrusted plugins, and delivers every record once.
@@ -70,13 +76,17 @@ Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong."
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Connect an organisation: ask for domain and token, test them, write the configuration.
-    Connect(connect::Args),
+    Connect(Box<connect::Args>),
     /// Read every source and deliver to every output, until stopped.
     Run(run::Args),
     /// Find out what a source has that was never delivered, and deliver it.
     Audit(audit::Args),
+    /// Read more of the past than the first run did.
+    Backfill(backfill::Args),
     /// Show how a running Logweir is doing.
     Status(status::Args),
+    /// Have a running Logweir take up what changed in its configuration.
+    Reload(reload::Args),
     /// Test the connection of sources and outputs; writes nothing.
     Check(check::Args),
     /// Check the configuration, offline.
@@ -123,7 +133,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Connect(args) => connect::run(&common, &args),
         Command::Run(args) => run::run(&common, &args),
         Command::Audit(args) => audit::run(&common, &args),
+        Command::Backfill(args) => backfill::run(&common, &args),
         Command::Status(args) => status::run(&common, &args),
+        Command::Reload(args) => reload::run(&common, &args),
         Command::Check(args) => check::run(&common, &args),
         Command::Validate(args) => validate::run(&common, &args),
         #[cfg(feature = "demo")]
@@ -199,18 +211,28 @@ fn start_log(common: &Common, plan: &Plan, screen: &Screen) -> anyhow::Result<()
     Ok(logs::start(format, level, screen.log_writer())?)
 }
 
+/// Starts the log of commands that change what is stored: what they did, in the form that the configuration says, so that
+/// whoever collects logs finds acts of administrators alike.
+fn start_act_log(common: &Common, plan: &Plan) -> anyhow::Result<()> {
+    let format = match plan.log.format {
+        config::LogFormat::Text => LogFormat::Text,
+        config::LogFormat::Json => LogFormat::Json,
+    };
+    start_quiet_log(common, format)
+}
+
 /// Starts the log for commands that need no configuration: what needs attention, and more when asked for.
 fn start_plain_log(common: &Common) -> anyhow::Result<()> {
+    start_quiet_log(common, LogFormat::Text)
+}
+
+fn start_quiet_log(common: &Common, format: LogFormat) -> anyhow::Result<()> {
     let level = match common.verbose {
         0 => LogLevel::Warn,
         1 => LogLevel::Debug,
         _ => LogLevel::Trace,
     };
-    Ok(logs::start(
-        LogFormat::Text,
-        level,
-        Screen::Nothing.log_writer(),
-    )?)
+    Ok(logs::start(format, level, Screen::Nothing.log_writer())?)
 }
 
 /// Starts the log of the demo: what needs attention, around the bars.
@@ -269,15 +291,7 @@ fn usage_of(loaded: &Loaded, error: HostError) -> anyhow::Error {
     let HostError::Issues(issues) = error else {
         return error.into();
     };
-    let diagnostics = issues.iter().map(|issue| {
-        let pointer = format!("{}{}", issue.section.pointer(), issue.key);
-        loaded.source_issue(
-            &issue.source,
-            &pointer,
-            &report::issue(&issue.key, &issue.message),
-        )
-    });
-    validate::usage(ConfigErrors::new(diagnostics.collect()))
+    validate::usage(host::errors_of(loaded, &issues))
 }
 
 /// Standard output, for data. A closed pipe is how readers say that they have enough.

@@ -1,14 +1,18 @@
 //! What a person sees of a run: bars on a terminal, plain lines of log elsewhere.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use logweir::gate::Gate;
+use logweir::host::Roster;
 use logweir::pipeline::{Phase, SourceStatus, Status};
 use logweir::telemetry::escape;
 use tokio::sync::watch;
+
+use super::tally::{EACH_MAX, Tally};
 
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(500);
@@ -74,38 +78,34 @@ impl Write for LogWriter {
 }
 
 /// One source and the gate that knows its budget.
-pub(crate) struct Watched {
-    pub(crate) name: Arc<str>,
-    pub(crate) gate: Arc<Gate>,
+struct Watched {
+    name: Arc<str>,
+    gate: Arc<Gate>,
 }
 
 /// Shows a run until it is over: the sender of `status` is gone.
-pub(crate) async fn show(
-    screen: Screen,
-    sources: Vec<Watched>,
-    mut status: watch::Receiver<Status>,
-) {
+pub(crate) async fn show(screen: Screen, roster: Roster, mut status: watch::Receiver<Status>) {
     let every = match screen {
         Screen::Bars(_) => DRAW,
         Screen::Lines => LOG,
         Screen::Nothing => return,
     };
-    let mut rows: Vec<_> = sources
-        .into_iter()
-        .map(|source| Row::new(source, &screen))
-        .collect();
+    let mut rows = HashMap::new();
+    let mut all = None;
     loop {
         let over = tokio::select! {
             () = tokio::time::sleep(every) => false,
             () = ended(status.clone()) => true,
         };
         let now = status.borrow_and_update().clone();
-        for row in &mut rows {
-            if let Some(source) = now
-                .sources
-                .iter()
-                .find(|source| source.name == row.source.name)
-            {
+        if now.sources.len() > EACH_MAX {
+            all.get_or_insert_with(|| Tally::new(&screen)).show(&now);
+        } else {
+            all = None;
+        }
+        rows = rows_of(rows, &now, &roster, &screen, all.is_none());
+        for source in &now.sources {
+            if let Some(row) = rows.get_mut(&source.name) {
                 row.show(source);
             }
         }
@@ -113,6 +113,36 @@ pub(crate) async fn show(
             return;
         }
     }
+}
+
+/// Rows by the names of their sources.
+type Rows = HashMap<Arc<str>, Row>;
+
+/// A row for each source that is read, which a reload may have changed; none if not each of them is shown.
+fn rows_of(mut before: Rows, now: &Status, roster: &Roster, screen: &Screen, each: bool) -> Rows {
+    let mut rows = HashMap::new();
+    for source in now.sources.iter().filter(|_| each) {
+        let name = Arc::clone(&source.name);
+        let Some(read) = roster.get(&name) else {
+            continue;
+        };
+        let watched = Watched {
+            name: Arc::clone(&name),
+            gate: Arc::clone(read.gate()),
+        };
+        let row = match before.remove(&name) {
+            Some(row) => Row {
+                source: watched,
+                ..row
+            },
+            None => Row::new(watched, screen),
+        };
+        rows.insert(name, row);
+    }
+    for bar in before.into_values().filter_map(|gone| gone.bar) {
+        bar.finish_and_clear();
+    }
+    rows
 }
 
 /// Waits until nobody changes the status any more.

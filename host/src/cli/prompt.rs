@@ -5,6 +5,8 @@ use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 use anyhow::{anyhow, bail};
 use secrecy::SecretString;
 
+use super::Usage;
+
 /// Whether somebody is there to answer.
 pub(crate) fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -37,6 +39,23 @@ pub(crate) fn secret(question: &str) -> anyhow::Result<SecretString> {
 pub(crate) fn yes(question: &str) -> anyhow::Result<bool> {
     let answer = text(&format!("{question} [y/N] "))?;
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks before something is done, unless told not to. Anything but a yes is an error.
+pub(crate) fn confirm(told: bool, verb: &str, question: &str) -> anyhow::Result<()> {
+    if told {
+        return Ok(());
+    }
+    if !interactive() {
+        return Err(Usage(format!(
+            "nothing was changed: say --yes to {verb} without being asked"
+        ))
+        .into());
+    }
+    if !self::yes(question)? {
+        bail!("nothing was changed");
+    }
+    Ok(())
 }
 
 fn unreadable(error: &std::io::Error) -> anyhow::Error {

@@ -35,15 +35,6 @@ pub(crate) fn of_error(subject: &str, error: &StageError) -> CheckReport {
     }
 }
 
-/// Something wrong at a key (a JSON pointer). The message of a plugin may leave out what it is about.
-pub(crate) fn issue(pointer: &str, message: &str) -> String {
-    match pointer.trim_start_matches('/') {
-        "" => message.to_owned(),
-        key if message.contains(&format!("`{key}`")) => message.to_owned(),
-        key => format!("`{key}`: {message}"),
-    }
-}
-
 fn step(finding: &Finding, width: usize) -> String {
     let status = match finding.status {
         CheckStatus::Ok => "ok",

@@ -1,14 +1,16 @@
 //! `logweir run`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use logweir::config::{Loaded, Plan};
+use logweir::config::{self, Loaded, Plan};
 use logweir::host::{Host, Routed};
 use logweir::output::OutputPlan;
 use logweir::pipeline::{Options, OutputEnd, Report, SourceEnd};
 
-use super::progress::{self, Screen, Watched};
-use super::serve::{Bound, Served};
+use super::progress::{self, Screen};
+use super::reloads::Reloads;
+use super::serve::{Answers, Bound, Served};
 use super::signals::Signals;
 use super::{Common, validate};
 
@@ -17,7 +19,10 @@ Examples:
   logweir run            read the past, then follow what is new; Ctrl-C stops and loses nothing
   logweir run --once     read everything up to now, deliver it, exit: for cron
   logweir status         from another terminal: how it is doing
-  kill -HUP PID          open output files anew, after a log rotation";
+  logweir reload         from another terminal: take up what changed in the configuration
+  kill -HUP PID          open output files anew, after a log rotation, and reload
+
+What changes in the configuration is taken up a few seconds later, unless it says `reload: manual`.";
 
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,12 +33,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
+    // Before it is read: what changes meanwhile is another configuration.
+    let stamp = config::stamp(&common.config, &[]);
     let loaded = Loaded::load(&common.config).map_err(validate::usage)?;
     let screen = Screen::choose(common.quiet, records_on_terminal(&loaded.plan));
     super::start_log(common, &loaded.plan, &screen)?;
     for warning in loaded.warnings() {
         tracing::warn!(place = warning.position(), "{warning}");
     }
+    super::open_files::allow(&loaded.plan);
     let options = Options {
         once: args.once,
         ..Options::default()
@@ -41,7 +49,11 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     let outputs = loaded.plan.outputs.iter().map(Routed::planned).collect();
     let report = super::block_on(async {
         let signals = Signals::listen()?;
-        follow(&loaded, outputs, options, screen, signals).await
+        let reload = (!args.once).then_some(Reload {
+            config: &common.config,
+            stamp,
+        });
+        follow(&loaded, outputs, options, screen, signals, reload).await
     })?;
     conclude(&report);
     Ok(if report.failed {
@@ -51,6 +63,14 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// A configuration that is taken up again when it changes.
+pub(crate) struct Reload<'a> {
+    /// Its main file.
+    pub(crate) config: &'a Path,
+    /// The stamp of its files before they were read.
+    pub(crate) stamp: u64,
+}
+
 /// Runs a plan's sources into these outputs until they are done or a signal comes.
 pub(crate) async fn follow(
     loaded: &Loaded,
@@ -58,21 +78,32 @@ pub(crate) async fn follow(
     options: Options,
     screen: Screen,
     signals: Signals,
+    reload: Option<Reload<'_>>,
 ) -> anyhow::Result<Report> {
     let host = Host::prepare(&loaded.plan)
         .await
         .map_err(|error| super::usage_of(loaded, error))?;
-    let watched = host.sources.iter().map(|source| Watched {
-        name: source.name.clone(),
-        gate: source.source.gate().clone(),
-    });
-    let watched = watched.collect();
     let (pipeline, lock) = host.pipeline(&loaded.plan, outputs, options)?;
     let bound = Bound::at(loaded.plan.listen).await?;
     let observer = host.observer(&pipeline, bound.as_ref().map(Bound::address));
-    let served = Served::start(bound, &host.state, &lock, observer);
-    let shown = tokio::spawn(progress::show(screen, watched, pipeline.status()));
+    let (roster, state) = (host.roster.clone(), host.state.clone());
+    let reloads = reload.map(|reload| {
+        let config = reload.config.to_owned();
+        let reloader = host.reloader(config, loaded, pipeline.handle());
+        Reloads::start(reloader, reload, signals.reopen())
+    });
+    let observer = match &reloads {
+        Some((reloads, _)) => observer.with_reloads(reloads.newest()),
+        None => observer,
+    };
+    let (reloads, reloading) = reloads.unzip();
+    let answers = Answers::new(observer, pipeline.handle(), reloads);
+    let served = Served::start(bound, &state, &lock, answers);
+    let shown = tokio::spawn(progress::show(screen, roster, pipeline.status()));
     let report = pipeline.run(signals.stop.clone(), signals.reopen()).await?;
+    if let Some(reloading) = reloading {
+        reloading.abort();
+    }
     // The status it shows has ended with the pipeline.
     shown.await?;
     served.end().await;

@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use logweir::control::{Answer, Control, ControlError, Handler, Peer, Request};
+use logweir::control::{Answer, Control, ControlError, Handler, News, Peer, Request};
 use logweir::host::Observer;
+use logweir::pipeline::PipelineHandle;
 use logweir::state::{State, StateLock};
+use logweir::telemetry::acts::Actor;
 use logweir::telemetry::http;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::errand;
+use super::reloads::{Reloads, Trigger};
 
 /// An address that is bound and not served yet, so that the host can say where it is.
 pub(crate) struct Bound {
@@ -46,15 +51,12 @@ impl Served {
         bound: Option<Bound>,
         state: &State,
         lock: &StateLock,
-        observer: Observer,
+        answers: Answers,
     ) -> Self {
-        let observer = Arc::new(observer);
+        let observer = Arc::clone(&answers.observer);
         let mut tasks = Vec::new();
         match Control::bind(state.folder(), lock) {
-            Ok(control) => {
-                let answers = Answers(Arc::clone(&observer));
-                tasks.push(tokio::spawn(control.serve(answers)));
-            }
+            Ok(control) => tasks.push(tokio::spawn(control.serve(answers))),
             Err(error) => warn(&error),
         }
         if let Some(Bound { listener, address }) = bound {
@@ -93,13 +95,41 @@ fn warn(error: &ControlError) {
 }
 
 /// Answers what is asked over the control socket.
-struct Answers(Arc<Observer>);
+pub(crate) struct Answers {
+    observer: Arc<Observer>,
+    pipeline: PipelineHandle,
+    /// Nothing in a run that ends by itself.
+    reloads: Option<Reloads>,
+}
+
+impl Answers {
+    pub(crate) fn new(
+        observer: Observer,
+        pipeline: PipelineHandle,
+        reloads: Option<Reloads>,
+    ) -> Self {
+        Self {
+            observer: Arc::new(observer),
+            pipeline,
+            reloads,
+        }
+    }
+}
 
 #[async_trait]
 impl Handler for Answers {
-    async fn answer(&self, request: Request, _: Peer) -> Answer {
+    async fn answer(&self, request: Request, peer: Peer, news: &mut dyn News) -> Answer {
         match request {
-            Request::Status => Answer::Status(Box::new(self.0.overview())),
+            Request::Status => Answer::Status(Box::new(self.observer.overview())),
+            Request::Reload => match &self.reloads {
+                Some(reloads) => reloads.ask(Trigger::Asked(peer)).await,
+                None => Answer::Refused("a run that ends by itself is not reloaded".to_owned()),
+            },
+            request @ (Request::Audit { .. } | Request::Backfill { .. }) => {
+                let actor = Actor::socket(peer.uid);
+                let done = errand::perform(&self.pipeline, request, actor, news).await;
+                done.unwrap_or_else(|| Answer::Refused("this is no errand".to_owned()))
+            }
         }
     }
 }

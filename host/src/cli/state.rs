@@ -3,11 +3,10 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use jiff::Timestamp;
 use logweir::config::{Loaded, suggestion};
 use logweir::state::{LedgerSize, State, StoredSource, Verdict};
-use logweir::telemetry::acts::Act;
+use logweir::telemetry::acts::{self, Act, Actor};
 use logweir::telemetry::escape;
 
 use super::moment::{self, Moment};
@@ -66,7 +65,7 @@ pub(crate) struct ForgetArgs {
 
 pub(crate) fn run(common: &Common, command: &Command) -> anyhow::Result<ExitCode> {
     let loaded = Loaded::load(&common.config).map_err(super::validate::usage)?;
-    super::start_plain_log(common)?;
+    super::start_act_log(common, &loaded.plan)?;
     let folder = &loaded.plan.state;
     let state = State::open_existing(folder)?;
     match (command, state) {
@@ -166,6 +165,14 @@ fn show(state: &State, args: &ShowArgs) -> anyhow::Result<()> {
             audit.read
         )?;
     }
+    if let Some(backfill) = state.backfill(&args.source)? {
+        let (since, until) = (moment::shown(backfill.since), moment::shown(backfill.until));
+        writeln!(
+            text,
+            "  backfill    of {since} to {until} was interrupted; the next one goes on where it was: {} read, {} delivered",
+            backfill.read, backfill.delivered
+        )?;
+    }
     super::print(&text)
 }
 
@@ -191,12 +198,17 @@ fn rewind(state: &State, args: &RewindArgs) -> anyhow::Result<()> {
         super::tell("nothing was changed");
         return Ok(());
     }
-    confirm(
+    prompt::confirm(
         args.yes,
         "rewind",
         &format!("Have `{name}` begin at {}?", moment::shown(to)),
     )?;
     state.rewind(name, to)?;
+    let what = format!(
+        "a source was rewound: its next run begins at {}",
+        moment::shown(to)
+    );
+    acts::record(Act::StateRewound, Actor::command(), name, &what);
     super::tell(&format!(
         "rewound: the next run of `{name}` begins at {}",
         moment::shown(to)
@@ -229,23 +241,6 @@ fn comes_again(
     ))
 }
 
-/// Asks, unless told not to.
-fn confirm(yes: bool, verb: &str, question: &str) -> anyhow::Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !prompt::interactive() {
-        return Err(Usage(format!(
-            "nothing was changed: say --yes to {verb} without being asked"
-        ))
-        .into());
-    }
-    if !prompt::yes(question)? {
-        bail!("nothing was changed");
-    }
-    Ok(())
-}
-
 fn unknown(name: &str, known: &[&str]) -> Usage {
     let advice = suggestion(name, known, "there is")
         .unwrap_or_else(|| "no source has been read yet".to_owned());
@@ -264,9 +259,14 @@ fn forget(state: &State, args: &ForgetArgs) -> anyhow::Result<()> {
     super::tell(
         "The next run reads from the beginning again, as the configuration says. What is there already comes once more.",
     );
-    confirm(args.yes, "forget", &format!("Forget how far `{name}` is?"))?;
+    prompt::confirm(args.yes, "forget", &format!("Forget how far `{name}` is?"))?;
     state.forget(name)?;
-    tracing::warn!(act = %Act::StateForgotten, source = name, "forgot how far a source is");
+    acts::record(
+        Act::StateForgotten,
+        Actor::command(),
+        name,
+        "forgot how far a source is",
+    );
     super::tell(&format!(
         "forgotten: `{name}` starts from the beginning at its next run"
     ));

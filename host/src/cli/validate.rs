@@ -5,8 +5,10 @@
 
 use std::process::ExitCode;
 
-use logweir::config::{ConfigErrors, Loaded, PluginRef};
+use logweir::config::{ConfigErrors, Loaded, Plan, PluginRef, SourcePlan};
 use logweir::host::{Assembly, HostError};
+use logweir::telemetry::silence::Silence;
+use logweir::units::Period;
 
 use super::{Common, Page};
 
@@ -17,6 +19,9 @@ Examples:
 
 Nothing is connected to, no secret is read, and the files that it names need not be there.
 `logweir check` tries it.";
+
+/// So many names are read by a person.
+const NAMES_SHOWN_MAX: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,11 +36,16 @@ pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
         super::tell(&warnings);
     }
     let plan = &loaded.plan;
+    for (template, sources) in loaded.templates() {
+        let plural = if sources == 1 { "" } else { "s" };
+        super::print(&format!("{template} makes {sources} source{plural}\n"))?;
+    }
     let sources = named("source", plan.sources.iter().map(|source| &*source.name));
     let outputs = named("output", plan.outputs.iter().map(|output| &*output.name));
     super::print(&format!(
-        "{} is valid: {sources}, {outputs}\n",
-        common.config.display()
+        "{} is valid: {sources}, {outputs}\n{}",
+        common.config.display(),
+        settings(plan)
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -57,11 +67,84 @@ async fn ask_plugins(loaded: &Loaded) -> anyhow::Result<()> {
     }
 }
 
-/// "2 outputs (archive, screen)".
+/// What goes without saying, said: how the run watches itself, and what it takes of the peers' limits.
+fn settings(plan: &Plan) -> String {
+    let period = |duration| Period(duration).to_string();
+    let silence = by_source(plan, |source| match source.silence {
+        Silence::Learn => "learnt".to_owned(),
+        Silence::Never => "never".to_owned(),
+        Silence::After(after) => format!("after {}", period(after)),
+    });
+    let share = by_source(plan, |source| {
+        format!("{} of each limit", source.share.unwrap_or_default())
+    });
+    let audits = plan.audit.map(|audit| {
+        let (every, since) = (period(audit.every), period(audit.since));
+        let then = match audit.fix {
+            true => "delivered",
+            false => "named",
+        };
+        format!("every {every}, of the last {since}; what is missing is {then}")
+    });
+    let listen = plan
+        .listen
+        .map(|address| format!("{address}, for health and metrics"));
+    let lines = [
+        ("silence", silence),
+        ("budget", share),
+        ("ledger", format!("remembers {}", period(plan.ledger.keep))),
+        (
+            "audits",
+            audits.unwrap_or_else(|| "when asked for: there is no `audit:`".to_owned()),
+        ),
+        (
+            "listen",
+            listen.unwrap_or_else(|| "nowhere: there is no `listen:`".to_owned()),
+        ),
+    ];
+    lines
+        .map(|(what, said)| format!("  {what:<8}  {said}\n"))
+        .concat()
+}
+
+/// What is said of every source, once for all of which the same is said.
+fn by_source(plan: &Plan, say: impl Fn(&SourcePlan) -> String) -> String {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for source in &plan.sources {
+        let text = say(source);
+        match said.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, names)) => names.push(&source.name),
+            None => said.push((text, vec![&source.name])),
+        }
+    }
+    if let [(text, _)] = &said[..] {
+        return text.clone();
+    }
+    let groups = said.iter().map(|(text, names)| {
+        let shown: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).copied().collect();
+        let more = match names.len().saturating_sub(NAMES_SHOWN_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{text} ({}{more})", shown.join(", "))
+    });
+    groups.collect::<Vec<_>>().join(", ")
+}
+
+/// "2 outputs (archive, screen)"; nobody reads the names of hundreds.
 fn named<'a>(noun: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.collect();
     let plural = if names.len() == 1 { "" } else { "s" };
-    format!("{} {noun}{plural} ({})", names.len(), names.join(", "))
+    let shown: Vec<_> = names.iter().copied().take(NAMES_SHOWN_MAX).collect();
+    let more = match names.len() - shown.len() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!(
+        "{} {noun}{plural} ({}{more})",
+        names.len(),
+        shown.join(", ")
+    )
 }
 
 /// The errors of a configuration as one page, and exit code 2.

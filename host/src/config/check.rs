@@ -58,6 +58,9 @@ fn issues(validator: &Validator, schema: &Value, config: &Value) -> Vec<(String,
             | ValidationErrorKind::AnyOf { context } => {
                 issues.insert(alternatives(&error, context));
             }
+            ValidationErrorKind::OneOfMultipleValid { context } => {
+                issues.insert(too_many(schema, &error, context));
+            }
             _ => {
                 issues.insert((pointer_of(&error), message(&error)));
             }
@@ -84,7 +87,7 @@ fn pointer_of(error: &ValidationError<'_>) -> String {
 }
 
 fn unknown_key(pointer: &str, key: &str, known: &[&str]) -> (String, String) {
-    let token = key.replace('~', "~0").replace('/', "~1");
+    let token = token(key);
     let message = match suggestion(key, known, "the keys here are") {
         Some(suggestion) => format!("unknown key `{key}`; {suggestion}"),
         None => format!("unknown key `{key}`"),
@@ -169,6 +172,56 @@ fn alternatives(
         .and_then(|errors| errors.first());
     let closest = closest.unwrap_or(error);
     (pointer_of(closest), message(closest))
+}
+
+/// Which keys exclude each other, if that is what tells the alternatives apart. It is the second one's that is too much.
+fn too_many(
+    schema: &Value,
+    error: &ValidationError<'_>,
+    context: &[Vec<ValidationError<'static>>],
+) -> (String, String) {
+    let alternatives = schema.pointer(error.schema_path().as_str());
+    let alternatives = alternatives.and_then(Value::as_array).into_iter().flatten();
+    let given = alternatives.zip(context);
+    let given = given.filter(|(_, errors)| errors.is_empty());
+    let required: Vec<_> = given
+        .map(|(alternative, _)| required(alternative))
+        .collect();
+    let shared = |key: &str| required.iter().all(|keys| keys.contains(&key));
+    let own = required.iter().map(|keys| {
+        let own = keys.iter().copied().filter(|key| !shared(key));
+        own.collect::<Vec<_>>()
+    });
+    let own: Vec<_> = own.collect();
+    let (Some(second), false) = (
+        own.get(1).and_then(|keys| keys.first()),
+        own.iter().any(Vec::is_empty),
+    ) else {
+        return (pointer_of(error), message(error));
+    };
+    let quoted = |keys: &Vec<&str>| {
+        let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+        keys.join(" with ")
+    };
+    let named: Vec<_> = own.iter().map(quoted).collect();
+    let message = match named.as_slice() {
+        [one, other] => format!("give either {one} or {other}, not both"),
+        several => format!("give only one of {}", several.join(", ")),
+    };
+    let pointer = format!("{}/{}", pointer_of(error), token(second));
+    (pointer, message)
+}
+
+/// The keys that a schema requires.
+fn required(schema: &Value) -> Vec<&str> {
+    let keys = schema.get("required").and_then(Value::as_array);
+    let keys = keys.into_iter().flatten();
+    keys.filter_map(Value::as_str).take(ISSUES_MAX).collect()
+}
+
+/// A key as a part of a JSON pointer.
+fn token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn expected_type(kind: &TypeKind) -> String {

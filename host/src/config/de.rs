@@ -211,7 +211,8 @@ struct NodeReader<'a, 's> {
 impl<'a> NodeReader<'a, '_> {
     fn visit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.node.value {
-            NodeValue::Null => visitor.visit_unit(),
+            // Files are read where secrets are, and nowhere else.
+            NodeValue::Null | NodeValue::File(_) => visitor.visit_unit(),
             NodeValue::Bool(value) => visitor.visit_bool(*value),
             NodeValue::Unsigned(value) => visitor.visit_u64(*value),
             NodeValue::Signed(value) => visitor.visit_i64(*value),

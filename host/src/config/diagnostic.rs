@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, on a page: file, line, caret, and what to write instead.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::{
@@ -34,29 +35,45 @@ struct Shown {
 
 /// Everything that is wrong with a configuration, in all of its files.
 #[derive(Debug)]
-pub struct ConfigErrors(Vec<ConfigDiagnostic>);
+pub struct ConfigErrors {
+    errors: Vec<ConfigDiagnostic>,
+    files: Vec<PathBuf>,
+}
 
 impl ConfigErrors {
     /// Puts errors together that were found one by one.
     pub fn new(errors: Vec<ConfigDiagnostic>) -> Self {
-        Self(errors)
+        Self {
+            errors,
+            files: Vec::new(),
+        }
+    }
+
+    /// The files that were read.
+    pub(super) fn of(self, files: Vec<PathBuf>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The files that were read, if these errors are what was found in them.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The errors, in the order of the files.
     pub fn errors(&self) -> &[ConfigDiagnostic] {
-        &self.0
+        &self.errors
     }
 
     /// A page for people, with the number of errors in its last line.
     pub fn render(&self, color: bool) -> String {
-        render(&self.0, "error", color)
+        render(&self.errors, "error", color)
     }
 }
 
 /// The last line alone.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&summary(&self.0, "error"))
+        f.write_str(&summary(&self.errors, "error"))
     }
 }
 

@@ -58,13 +58,13 @@ fn acts(c: char) -> bool {
 fn secrets(root: &Node) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut add = |place: Place| ranges.push(place.offset..place.offset + place.length);
-    let sources = root.get("sources").map_or(&[][..], Node::entries);
-    for credentials in sources
-        .iter()
-        .filter_map(|source| source.value.get("credentials"))
-    {
-        credentials.visit_texts("", &mut |_, _, place| add(place));
-    }
+    // Of sources, of templates, and of what differs in a list, which is a file of its own.
+    root.visit_entries(&mut |entry| {
+        if entry.key == "credentials" {
+            let texts = &entry.value;
+            texts.visit_texts("", &mut |_, _, place| add(place));
+        }
+    });
     root.visit_texts("", &mut |key, text, place| {
         if is_secret_key(key) || (text.contains("://") && text.contains('@')) {
             add(place);
@@ -161,7 +161,9 @@ fn cover(text: &str, secrets: Vec<Range<usize>>) -> Arc<str> {
     }
     let mut shown = String::with_capacity(text.len());
     for (offset, c) in text.char_indices() {
-        let cover = if matches!(c, '\n' | '\t' | '\r') {
+        // A carriage return by itself leads a terminal back over what it has shown of the line.
+        let ends_line = c == '\r' && text.as_bytes().get(offset + 1) == Some(&b'\n');
+        let cover = if matches!(c, '\n' | '\t') || ends_line {
             None
         } else if is_secret.get(offset) == Some(&true) {
             Some("*")
@@ -187,6 +189,13 @@ mod tests {
         let document = Document::new("f".into(), text, root.as_ref(), mistakes.is_empty());
         assert_eq!(document.shown.len(), text.len());
         document.shown.to_string()
+    }
+
+    #[test]
+    fn trust_20_a_carriage_return_is_shown_at_the_end_of_a_line_alone() {
+        assert_eq!(shown("a: 1\r\nb: x\ry\r\n"), "a: 1\r\nb: x?y\r\n");
+        assert_eq!(shown("token: x\ry\n"), "token: ***\n");
+        assert_eq!(shown("a: 1\r"), "a: 1?");
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! Finds the files, reads them, and keeps them for whatever turns out to be wrong later.
 
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::de;
 use super::diagnostic::{ConfigDiagnostic, ConfigErrors, render};
 use super::document::Document;
+use super::expand::{self, Expanded, Lists, Template};
 use super::mistake::Mistake;
 use super::node::{Entry, Node, NodeValue, Place};
 use super::plan::Plan;
+use super::raw::{RawFile, TEMPLATE_KEYS};
 use super::resolve::{Found, Surroundings, TypedFile, resolve};
 use super::yaml;
+use crate::secret::is_below;
 
 /// The folder beside the main file whose files are read too.
 pub(super) const FRAGMENTS: &str = "logweir.d";
@@ -25,6 +30,7 @@ pub struct Loaded {
     warnings: Vec<ConfigDiagnostic>,
     documents: Vec<Document>,
     roots: Vec<Node>,
+    templates: Vec<Template>,
 }
 
 impl Loaded {
@@ -53,6 +59,12 @@ impl Loaded {
         self.documents.iter().map(|document| document.name.as_str())
     }
 
+    /// The templates, and how many sources each of them makes.
+    pub fn templates(&self) -> impl Iterator<Item = (&str, usize)> {
+        let templates = self.templates.iter();
+        templates.map(|template| (template.name.as_str(), template.sources.len()))
+    }
+
     /// Something that a plugin or its schema finds wrong. `pointer` is a JSON pointer (RFC 6901) into the source's
     /// `config`; where it leads to nothing that was typed, the closest thing around it is shown.
     pub fn issue(&self, source: &str, pointer: &str, message: &str) -> ConfigDiagnostic {
@@ -67,6 +79,16 @@ impl Loaded {
     /// Something wrong in an output. `pointer` starts at the output: `/path`.
     pub fn output_issue(&self, output: &str, pointer: &str, message: &str) -> ConfigDiagnostic {
         self.issue_at("outputs", output, pointer, message)
+    }
+
+    /// Something wrong with a setting at the top level.
+    pub fn setting_issue(&self, key: &str, message: &str) -> ConfigDiagnostic {
+        let entry = self.roots.iter().find_map(|root| root.entry(key));
+        let mistake = match entry {
+            Some(entry) => Mistake::at(entry.key_place, message),
+            None => Mistake::general(message),
+        };
+        ConfigDiagnostic::error(mistake, &self.documents)
     }
 
     fn issue_at(
@@ -85,6 +107,26 @@ impl Loaded {
     }
 }
 
+/// A number that is another one after a file of a configuration was changed, added or removed. `read` are those that
+/// were read of it when it was read last: the lists of templates may be anywhere. It reads no file, and takes one look at
+/// each.
+pub fn stamp(path: &Path, read: &[PathBuf]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut files = fragments(&path.with_file_name(FRAGMENTS)).unwrap_or_default();
+    files.push(path.to_owned());
+    files.extend_from_slice(read);
+    files.sort();
+    files.dedup();
+    for file in files {
+        let seen = std::fs::metadata(&file).ok().map(|seen| {
+            let written = (seen.mtime(), seen.mtime_nsec());
+            (seen.dev(), seen.ino(), seen.len(), written)
+        });
+        (file, seen).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 fn place_in(entry: &Entry, pointer: &str) -> Place {
     entry.value.place_of_pointer(pointer)
 }
@@ -92,13 +134,24 @@ fn place_in(entry: &Entry, pointer: &str) -> Place {
 fn load_in(path: &Path, state_directory: Option<&OsStr>) -> Result<Loaded, ConfigErrors> {
     let mut found = Found::default();
     let texts = read_files(path, &mut found);
-    let (documents, roots) = parse_files(texts, &mut found);
     let base = base_folder(path);
+    // All but the main file are in that folder.
+    let mut folders = vec![base.join(FRAGMENTS); texts.len().saturating_sub(1)];
+    let (mut documents, roots) = parse_files(texts, &mut found);
+    let mut lists = ListFiles {
+        main: path,
+        base: &base,
+        documents: &mut documents,
+        folders: &mut folders,
+    };
+    let expanded = expand::expand(roots.iter().flatten(), &mut lists, &mut found.mistakes);
     let around = Surroundings {
         base: &base,
         state_directory,
+        templates: &expanded.templates,
+        folders: &folders,
     };
-    let plan = plan(&roots, &around, &mut found);
+    let plan = plan(&roots, &expanded, &around, &mut found);
     let Found { mistakes, warnings } = found;
     match plan {
         Some(plan) if mistakes.is_empty() => Ok(Loaded {
@@ -107,27 +160,45 @@ fn load_in(path: &Path, state_directory: Option<&OsStr>) -> Result<Loaded, Confi
                 ConfigDiagnostic::warning(mistake, &documents)
             }),
             documents,
-            roots: roots.into_iter().flatten().collect(),
+            roots: roots.into_iter().flatten().chain(expanded.root).collect(),
+            templates: expanded.templates,
         }),
-        _ => Err(ConfigErrors::new(diagnostics(mistakes, |mistake| {
-            ConfigDiagnostic::error(mistake, &documents)
-        }))),
+        _ => {
+            let errors = diagnostics(mistakes, |mistake| {
+                ConfigDiagnostic::error(mistake, &documents)
+            });
+            let files = documents.into_iter().map(|document| document.name.into());
+            Err(ConfigErrors::new(errors).of(files.collect()))
+        }
     }
 }
 
-/// In the order of the files, each once: what an alias stands for is looked at wherever it is put in.
+/// In the order of the files, each once: what an alias or a template stands for is looked at wherever it is put in.
 fn diagnostics(
     mut mistakes: Vec<Mistake>,
     show: impl Fn(Mistake) -> ConfigDiagnostic,
 ) -> Vec<ConfigDiagnostic> {
-    mistakes.sort_by_key(|mistake| mistake.place.map(|place| (place.file, place.offset)));
-    mistakes.dedup();
-    mistakes.into_iter().map(show).collect()
+    let offset = |mistake: &Mistake| mistake.place.map(|place| (place.file, place.offset));
+    mistakes.sort_by_key(offset);
+    let mut once: Vec<Mistake> = Vec::with_capacity(mistakes.len());
+    for mistake in mistakes {
+        let here = once.iter().rev();
+        let mut here = here.take_while(|other| offset(other) == offset(&mistake));
+        if !here.any(|other| *other == mistake) {
+            once.push(mistake);
+        }
+    }
+    once.into_iter().map(show).collect()
 }
 
 /// What the files mean together. A file that could not be parsed may hold what others refer to: then nothing can be
 /// said about them together, but each is still looked at by itself.
-fn plan(roots: &[Option<Node>], around: &Surroundings<'_>, found: &mut Found) -> Option<Plan> {
+fn plan(
+    roots: &[Option<Node>],
+    expanded: &Expanded,
+    around: &Surroundings<'_>,
+    found: &mut Found,
+) -> Option<Plan> {
     let mut files = Vec::with_capacity(roots.len());
     for root in roots.iter().flatten() {
         let is_empty = matches!(root.value, NodeValue::Null);
@@ -139,7 +210,70 @@ fn plan(roots: &[Option<Node>], around: &Surroundings<'_>, found: &mut Found) ->
         files.push(TypedFile { root, raw });
     }
     let is_whole = !roots.is_empty() && files.len() == roots.len();
+    files.extend(expanded.root.as_ref().map(|root| made_of(root, found)));
     is_whole.then(|| resolve(&mut files, around, found))
+}
+
+/// The sources of templates as a file. Each is typed by itself: what is wrong with a template is wrong with all of them,
+/// and would leave no room for what is wrong with one.
+fn made_of<'a>(root: &'a Node, found: &mut Found) -> TypedFile<'a> {
+    let entries = root.get("sources").map_or(&[][..], Node::entries).iter();
+    let typed = entries.filter_map(|entry| {
+        let source = de::read_beside(&entry.value, &TEMPLATE_KEYS, &mut found.mistakes)?;
+        Some((entry.key.clone(), source))
+    });
+    let raw = RawFile {
+        sources: Some(typed.collect()),
+        ..RawFile::default()
+    };
+    TypedFile {
+        root,
+        raw: Some(raw),
+    }
+}
+
+/// The lists of templates, which are files too: their places are in errors like those of all others.
+struct ListFiles<'a> {
+    main: &'a Path,
+    base: &'a Path,
+    documents: &'a mut Vec<Document>,
+    /// Of each file but the main one, the folder that its secrets and lists are below.
+    folders: &'a mut Vec<PathBuf>,
+}
+
+impl Lists for ListFiles<'_> {
+    fn read(&mut self, path: &Path, named_at: Place, mistakes: &mut Vec<Mistake>) -> Option<Node> {
+        let absolute = self.base.join(path);
+        let before = named_at.file.checked_sub(1);
+        let allowed = before.and_then(|before| self.folders.get(before));
+        if allowed.is_some_and(|folder| !is_below(&absolute, folder)) {
+            let message = "a file of `logweir.d` names lists below that folder only";
+            mistakes.push(Mistake::at(named_at, message));
+            return None;
+        }
+        let shown = self.main.with_file_name("").join(path);
+        let (name, text) = match read_file(&shown) {
+            Ok(read) => read,
+            Err(mistake) => {
+                mistakes.push(Mistake {
+                    place: Some(named_at),
+                    label: "named here",
+                    help: None,
+                    ..*mistake
+                });
+                return None;
+            }
+        };
+        let file = self.documents.len();
+        let before = mistakes.len();
+        let root = yaml::read(&text, file, mistakes);
+        let is_whole = mistakes.len() == before;
+        self.documents
+            .push(Document::new(name, &text, root.as_ref(), is_whole));
+        let folder = absolute.parent().map(Path::to_owned);
+        self.folders.push(folder.unwrap_or(absolute));
+        root
+    }
 }
 
 fn parse_files(
@@ -166,13 +300,18 @@ fn base_folder(path: &Path) -> PathBuf {
 
 /// The names and texts of the main file and of its fragments, in the order of their names.
 fn read_files(path: &Path, found: &mut Found) -> Vec<(String, String)> {
-    let Some(main) = read_file(path, found) else {
-        return Vec::new();
+    let mut texts = Vec::new();
+    let mut read = |path: &Path, found: &mut Found| match read_file(path) {
+        Ok(text) => texts.push(text),
+        Err(mistake) => found.mistakes.push(*mistake),
     };
-    let mut texts = vec![main];
+    read(path, found);
+    if !found.mistakes.is_empty() {
+        return texts;
+    }
     let folder = path.with_file_name(FRAGMENTS);
     match fragments(&folder) {
-        Ok(paths) => texts.extend(paths.iter().filter_map(|path| read_file(path, found))),
+        Ok(paths) => paths.iter().for_each(|path| read(path, found)),
         Err(error) => {
             let message = format!("can't list the folder {}: {error}", folder.display());
             found.mistakes.push(Mistake::general(message));
@@ -197,14 +336,15 @@ fn fragments(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_file(path: &Path, found: &mut Found) -> Option<(String, String)> {
+/// The name of a file and its text.
+fn read_file(path: &Path) -> Result<(String, String), Box<Mistake>> {
     let name = path.display().to_string();
     let mistake = match std::fs::read(path) {
         Ok(bytes) if bytes.len() > FILE_BYTES_MAX => Mistake::general(format!(
             "{name} is bigger than 16 MiB: it can't be a configuration"
         )),
         Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return Some((name, text)),
+            Ok(text) => return Ok((name, text)),
             Err(error) => {
                 let offset = error.utf8_error().valid_up_to();
                 Mistake::general(format!("{name} is not UTF-8 text (at byte {offset})"))
@@ -216,8 +356,7 @@ fn read_file(path: &Path, found: &mut Found) -> Option<(String, String)> {
         }
         Err(error) => Mistake::general(format!("can't read {name}: {error}")),
     };
-    found.mistakes.push(mistake);
-    None
+    Err(Box::new(mistake))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What was typed, as a tree in which every key and value knows its place.
 
+use std::path::PathBuf;
+
 #[cfg(test)]
 use serde_json::Value;
 
@@ -41,6 +43,8 @@ pub(super) enum NodeValue {
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
+    /// The path of a file that holds a secret: nobody can type this, a template makes it (see [`super::expand`]).
+    File(PathBuf),
 }
 
 /// A key and its value.
@@ -115,6 +119,20 @@ impl Node {
         place
     }
 
+    /// Calls `visit` with every entry of every map below.
+    pub(super) fn visit_entries<'a>(&'a self, visit: &mut dyn FnMut(&'a Entry)) {
+        match &self.value {
+            NodeValue::List(items) => items.iter().for_each(|item| item.visit_entries(visit)),
+            NodeValue::Map(entries) => {
+                for entry in entries {
+                    visit(entry);
+                    entry.value.visit_entries(visit);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Calls `visit` with every text below and the key in front of it, in order.
     pub(super) fn visit_texts<'a>(
         &'a self,
@@ -135,7 +153,7 @@ impl Node {
     #[cfg(test)]
     pub(super) fn to_json(&self) -> Value {
         match &self.value {
-            NodeValue::Null => Value::Null,
+            NodeValue::Null | NodeValue::File(_) => Value::Null,
             NodeValue::Bool(value) => Value::from(*value),
             NodeValue::Unsigned(value) => Value::from(*value),
             NodeValue::Signed(value) => Value::from(*value),
@@ -170,6 +188,7 @@ impl Node {
             NodeValue::Text(_) => "text",
             NodeValue::List(_) => "a list",
             NodeValue::Map(_) => "a map of keys",
+            NodeValue::File(_) => "a file",
         }
     }
 }

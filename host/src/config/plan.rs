@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use super::raw::{LogFormat, LogLevel};
+pub use super::raw::{LogFormat, LogLevel, ReloadMode};
+use super::resolve::canonical;
 use crate::gate::{Granted, Share};
 use crate::http::NetworkPolicy;
 use crate::output::OutputPlan;
@@ -35,6 +36,10 @@ pub struct Plan {
     pub audit: Option<AuditPlan>,
     /// Where health and metrics are served, if they are.
     pub listen: Option<SocketAddr>,
+    /// How many sources are read at the same time, at most; without it as many as the machine has use for.
+    pub readers: Option<usize>,
+    /// When a running host takes up what changed in its configuration.
+    pub reload: ReloadMode,
 }
 
 /// One source.
@@ -150,6 +155,17 @@ pub struct OutputEntry {
     pub queue: QueuePlan,
     /// What it does.
     pub plan: OutputPlan,
+}
+
+impl OutputEntry {
+    /// The files it writes to, each by its one name.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let OutputPlan::File(plan) = &self.plan else {
+            return Vec::new();
+        };
+        let files = self.inputs.iter().filter_map(|source| plan.file(source));
+        files.map(|file| canonical(&file)).collect()
+    }
 }
 
 /// How much may wait for an output before its sources do.

@@ -17,12 +17,18 @@ use crate::gate::Granted;
 use crate::units::{ByteSize, Period};
 
 /// A configuration of Logweir. The files of the folder `logweir.d` beside it are read too.
-#[derive(serde::Deserialize, JsonSchema)]
+#[derive(Default, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "File")]
 pub(super) struct RawFile {
     /// What is read, by name. The name stands in logs, metrics and file names.
     pub(super) sources: Option<BTreeMap<String, RawSource>>,
+    /// Many sources that differ in little, by the name of what they have in common.
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) templates: Option<BTreeMap<String, Later>>,
     /// Where records go, by name.
     #[expect(
         dead_code,
@@ -38,6 +44,9 @@ pub(super) struct RawFile {
     pub(super) log: Option<RawLog>,
     /// What may be used of the limits on requests, unless a source says otherwise.
     pub(super) budget: Option<RawBudget>,
+    /// How many sources are read at the same time, at most; each takes some megabytes meanwhile. Default: 16 for each
+    /// core of the machine, and no more than 128.
+    pub(super) readers: Option<u32>,
     /// Where records go that can't be delivered.
     pub(super) dead_letter: Option<RawDeadLetter>,
     /// What is remembered of what was delivered, so that nothing is delivered twice and an audit can tell what was not.
@@ -47,6 +56,21 @@ pub(super) struct RawFile {
     /// Where health and metrics are served over HTTP: an address and a port, or a port alone, which is then on
     /// loopback. `/livez`, `/readyz` and `/metrics` are there. Default: nowhere.
     pub(super) listen: Option<RawListen>,
+    /// When a running Logweir takes up what changed in its configuration: `auto`, a few seconds after its files changed,
+    /// or `manual`, on `logweir reload` and SIGHUP alone. Default: auto.
+    pub(super) reload: Option<ReloadMode>,
+}
+
+/// When a running Logweir takes up what changed in its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadMode {
+    /// A few seconds after its files changed. What is refused changes nothing, and adding a file is all it takes to add a
+    /// source.
+    #[default]
+    Auto,
+    /// When it is told to.
+    Manual,
 }
 
 /// A system to read from.
@@ -77,6 +101,27 @@ pub(super) struct RawSource {
     /// What a plugin that is not built in may reach; `logweir plugin inspect` prints what it asks for.
     pub(super) grants: Option<Vec<Granted>>,
 }
+
+/// Many sources that differ in little. It has the keys of a source too: what the sources have in common.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Template")]
+pub(super) struct RawTemplate {
+    /// By the name of each source what differs: a map that is laid over the template, or a plain value (see `each`).
+    /// Or the path of a file that has such a map.
+    #[expect(
+        dead_code,
+        reason = "read from the tree, where every item has its place"
+    )]
+    pub(super) sources: Option<Later>,
+    /// The key of `config` that a plain value in `sources` stands for, like `domain`.
+    pub(super) each: Option<String>,
+    /// By kind of credential, a folder that has a file with the secret of each source, called like the source.
+    pub(super) credential_files: Option<BTreeMap<String, PathBuf>>,
+}
+
+/// The keys of [`RawTemplate`].
+pub(super) const TEMPLATE_KEYS: [&str; 3] = ["sources", "each", "credential_files"];
 
 /// A credential.
 #[derive(JsonSchema)]

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::raw::{RawFile, RawOutput};
+use super::raw::{RawFile, RawOutput, RawTemplate};
 use crate::output::{ConsoleConfig, FileConfig};
 
 /// The JSON Schema (2020-12) of a configuration. `builtin` are the built-in plugins and the schemas of their own
@@ -12,6 +12,7 @@ use crate::output::{ConsoleConfig, FileConfig};
 pub fn schema(builtin: &[(&str, &str)]) -> Result<Value, serde_json::Error> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let output = outputs_schema(&mut generator);
+    let template = object::<RawTemplate>(&mut generator);
     let mut root = generator.into_root_schema_for::<RawFile>().to_value();
     set(&mut root, "/title", json!("Logweir"));
     set(
@@ -19,6 +20,7 @@ pub fn schema(builtin: &[(&str, &str)]) -> Result<Value, serde_json::Error> {
         "/properties/outputs/additionalProperties",
         output,
     );
+    add_templates(&mut root, template);
     let mut hooks = Vec::with_capacity(builtin.len());
     for (name, config) in builtin {
         hooks.push(plugin_hook(name, &mut root, serde_json::from_str(config)?));
@@ -41,6 +43,32 @@ fn outputs_schema(generator: &mut SchemaGenerator) -> Value {
         .map(|(name, own)| one_output(name, &common, own))
         .collect();
     json!({"oneOf": alternatives})
+}
+
+/// A template has its own keys and those of a source, which its sources have too. What is missing in one may be in the
+/// other, so nothing is required of either.
+fn add_templates(root: &mut Value, own: Value) {
+    let source = root.pointer("/$defs/Source").cloned().unwrap_or_default();
+    let mut differing = source;
+    if let Value::Object(differing) = &mut differing {
+        differing.remove("required");
+    }
+    let description = "What differs from the template.";
+    set(&mut differing, "/description", json!(description));
+    let mut properties = properties_of(&differing);
+    properties.extend(properties_of(&own));
+    let mut template = own;
+    set(&mut template, "/properties", Value::Object(properties));
+    let one = json!({"anyOf": [{"$ref": "#/$defs/Difference"}, {"type": ["string", "number", "boolean", "null"]}]});
+    let list = json!([{"type": "string"}, {"type": "object", "additionalProperties": one}]);
+    let told = template.pointer("/properties/sources/description");
+    let sources = json!({"description": told, "anyOf": list});
+    set(&mut template, "/properties/sources", sources);
+    set(&mut template, "/required", json!(["sources"]));
+    set(root, "/$defs/Difference", differing);
+    set(root, "/$defs/Template", template);
+    let place = "/properties/templates/additionalProperties";
+    set(root, place, json!({"$ref": "#/$defs/Template"}));
 }
 
 fn object<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
@@ -144,6 +172,21 @@ mod tests {
         )));
         assert!(accepts(
             &json!({"outputs": {"o": {"type": "console", "inputs": ["a"], "queue": {"bytes": "1MiB"}}}})
+        ));
+    }
+
+    #[test]
+    fn templates_have_the_keys_of_sources_and_what_differs_has_them_too() {
+        let with_template = |template: Value| accepts(&json!({"templates": {"all": template}}));
+        let list = json!({"acme": {"config": {"domain": "d"}, "silence": "1h"}, "beta": "b", "gamma": null});
+        assert!(with_template(json!({"plugin": "audit", "sources": list})));
+        assert!(with_template(
+            json!({"each": "domain", "credential_files": {"token": "tokens"}, "sources": "orgs.yaml"})
+        ));
+        assert!(!with_template(json!({"plugin": "audit"})));
+        assert!(!with_template(json!({"sources": {}, "plugni": "audit"})));
+        assert!(!with_template(
+            json!({"sources": {"acme": {"plugni": "audit"}}})
         ));
     }
 

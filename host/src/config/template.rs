@@ -24,8 +24,21 @@ pub struct NewSource<'a> {
     pub network: &'a [(&'a str, String)],
     /// The kind of credential.
     pub credential: &'a str,
-    /// The file that its secret was put into.
+    /// The client that gets tokens, if the credential is one.
+    pub client: Option<NewClient<'a>>,
+    /// The file that its secret or its private key is in.
     pub secret_file: &'a str,
+}
+
+/// A client that gets tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct NewClient<'a> {
+    /// Its id.
+    pub client_id: &'a str,
+    /// What is in the file: `private_key` or `client_secret`.
+    pub proof: &'a str,
+    /// What the peer knows the key by.
+    pub key_id: Option<&'a str>,
 }
 
 /// The text of a main file with this source, a file for its records, and the screen.
@@ -99,7 +112,16 @@ fn push_source(text: &mut String, source: &NewSource<'_>) {
         Some("the plugin never sees these"),
     );
     let reference = format!("${{file:{}}}", source.secret_file);
-    line(text, 6, source.credential, Some(&scalar(&reference)), None);
+    let reference = scalar(&reference);
+    let Some(client) = source.client else {
+        return line(text, 6, source.credential, Some(&reference), None);
+    };
+    line(text, 6, source.credential, None, None);
+    line(text, 8, "client_id", Some(&scalar(client.client_id)), None);
+    line(text, 8, client.proof, Some(&reference), None);
+    if let Some(key_id) = client.key_id {
+        line(text, 8, "key_id", Some(&scalar(key_id)), None);
+    }
 }
 
 fn push_archive(text: &mut String, source: &NewSource<'_>, name: &str) {
@@ -185,7 +207,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::config::{CredentialPlan, Loaded, PluginRef};
+    use crate::config::{ClientPlan, CredentialPlan, Loaded, PluginRef, ProofPlan};
     use crate::secret::SecretRef;
 
     fn config() -> [(&'static str, &'static Value); 2] {
@@ -201,6 +223,7 @@ mod tests {
             config,
             network: &[],
             credential: "api_token",
+            client: None,
             secret_file: "secrets/acme",
         }
     }
@@ -277,6 +300,43 @@ mod tests {
         assert_eq!(
             ca_file,
             Some(std::path::Path::new("/etc/acme/ca \"1\".pem"))
+        );
+    }
+
+    #[test]
+    fn a_client_is_written_down_with_where_its_key_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("logweir.yaml");
+        let config = config();
+        let client = NewClient {
+            client_id: "0oa1d7",
+            proof: "private_key",
+            key_id: Some("1"),
+        };
+        let source = NewSource {
+            credential: "oauth",
+            client: Some(client),
+            secret_file: "/etc/acme/my \"key\".pem",
+            ..source("acme", &config)
+        };
+        std::fs::write(&main, main_file(&source)).unwrap();
+        let loaded = Loaded::load(&main)
+            .map_err(|errors| errors.render(false))
+            .unwrap();
+        let key = SecretRef::File("/etc/acme/my \"key\".pem".into());
+        let proof = ProofPlan::Key {
+            key,
+            key_id: Some("1".to_owned()),
+        };
+        let client = ClientPlan {
+            client_id: "0oa1d7".to_owned(),
+            proof,
+            scopes: None,
+        };
+        let planned = &loaded.plan.sources[0].credentials;
+        assert_eq!(
+            *planned,
+            [("oauth".to_owned(), CredentialPlan::Client(client))]
         );
     }
 

@@ -9,8 +9,10 @@ use super::ControlError;
 use super::place::Place;
 use super::protocol::{ANSWER_BYTES_MAX, Answer, Request};
 
-/// How long the host may take for an answer.
+/// How long the host may take for an answer, or for news of it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take for one that asks it to do something: a plugin may have to be compiled first.
+const DONE_WITHIN: Duration = Duration::from_secs(600);
 
 /// A conversation with a running host.
 #[derive(Debug)]
@@ -48,8 +50,38 @@ impl Client {
 
     /// Asks one thing.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, ControlError> {
+        self.ask_and_hear(request, |_| ())
+    }
+
+    /// Asks for something that takes a while. `news` gets what is said before the answer.
+    pub fn ask_and_hear(
+        &mut self,
+        request: &Request,
+        mut news: impl FnMut(Answer),
+    ) -> Result<Answer, ControlError> {
+        let patience = match request {
+            Request::Reload => DONE_WITHIN,
+            Request::Status | Request::Audit { .. } | Request::Backfill { .. } => ANSWER_WITHIN,
+        };
+        let set = self.stream.get_ref().set_read_timeout(Some(patience));
+        set.map_err(|source| self.failed(source))?;
+        let mut answer = self.send(request)?;
+        while answer.is_news() {
+            news(answer);
+            answer = self.hear(Ok(()))?;
+        }
+        Ok(answer)
+    }
+
+    /// Says what is wanted; gives the first line that comes back.
+    fn send(&mut self, request: &Request) -> Result<Answer, ControlError> {
         let sent = request.to_line().map_err(io::Error::from);
         let sent = sent.and_then(|line| self.stream.get_mut().write_all(&line));
+        self.hear(sent)
+    }
+
+    /// The next line of what was asked for, if asking went well.
+    fn hear(&mut self, sent: io::Result<()>) -> Result<Answer, ControlError> {
         let mut line = Vec::new();
         let read = (&mut self.stream)
             .take(ANSWER_BYTES_MAX)

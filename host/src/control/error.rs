@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::protocol::UNKNOWN;
+
 /// Why a host could not be asked, or can't be.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -31,4 +33,19 @@ pub enum ControlError {
     /// It refuses.
     #[error("the host refuses: {0}")]
     Refused(String),
+    /// It is of another version, which has no such request.
+    #[error(
+        "the running host is of another version and can't do this: restart it with this one, or stop it ({0})"
+    )]
+    Unknown(String),
+}
+
+impl ControlError {
+    /// What a refusal of the host's means.
+    pub fn refused(why: String) -> Self {
+        match why.starts_with(UNKNOWN) {
+            true => Self::Unknown(why),
+            false => Self::Refused(why),
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::audit::{AuditProgress, AuditReport};
+use crate::telemetry::backfill::{BackfillProgress, BackfillReport};
 use crate::telemetry::overview::Overview;
 
 /// The version of the conversation. Another number means that words changed their meaning; new requests and new fields
@@ -13,12 +15,33 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 64 << 10;
 /// Bytes of one answer: a picture of ten thousand sources has room.
 pub(super) const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
+/// What a host says to a request that is none to it, be it older or newer than who asks.
+pub(super) const UNKNOWN: &str = "this host does not know the request";
+
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// What is everything doing?
     Status,
+    /// Take up what changed in the configuration.
+    Reload,
+    /// What does a source have that was never delivered? What the host finds meanwhile is told; who hangs up interrupts it.
+    Audit {
+        /// Name of the source.
+        source: String,
+        /// The first moment to look at, nanoseconds since 1970.
+        since: u64,
+        /// Whether what is missing is delivered.
+        fix: bool,
+    },
+    /// Read more of the past than the first read did. As with an audit, what is done meanwhile is told.
+    Backfill {
+        /// Name of the source.
+        source: String,
+        /// The first moment wanted, nanoseconds since 1970.
+        since: u64,
+    },
 }
 
 /// What the host says to it.
@@ -27,6 +50,23 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Overview>),
+    /// To [`Request::Reload`]: what changed, in one line.
+    Reloaded(String),
+    /// To [`Request::Reload`]: nothing changed.
+    NotReloaded {
+        /// Whether the configuration is wrong; else something else prevents it.
+        configuration: bool,
+        /// Why, for people; of a configuration a page, in which nothing moves a terminal's cursor.
+        why: String,
+    },
+    /// How far [`Request::Audit`] is: more follows, at least each few seconds.
+    AuditProgress(AuditProgress),
+    /// To [`Request::Audit`], when it has ended.
+    Audit(Box<AuditReport>),
+    /// How far [`Request::Backfill`] is: more follows, at least each few seconds.
+    BackfillProgress(BackfillProgress),
+    /// To [`Request::Backfill`], when it has ended.
+    Backfill(BackfillReport),
     /// It won't, for this reason.
     Refused(String),
 }
@@ -70,13 +110,18 @@ impl Request {
                 "this host speaks version {VERSION}, and was asked in version {asked}"
             ));
         }
-        let line: RequestLine = serde_json::from_slice(line)
-            .map_err(|error| format!("this host does not know the request: {error}"))?;
+        let line: RequestLine =
+            serde_json::from_slice(line).map_err(|error| format!("{UNKNOWN}: {error}"))?;
         Ok(line.request)
     }
 }
 
 impl Answer {
+    /// Whether the answer proper is still to come.
+    pub fn is_news(&self) -> bool {
+        matches!(self, Self::AuditProgress(_) | Self::BackfillProgress(_))
+    }
+
     /// The line to send.
     pub(super) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
         line(&AnswerLine {
@@ -107,6 +152,19 @@ mod tests {
         let line = Request::Status.to_line().unwrap();
         assert_eq!(line, b"{\"version\":1,\"request\":\"status\"}\n");
         assert_eq!(Request::from_line(&line), Ok(Request::Status));
+        let audit = Request::Audit {
+            source: "acme".to_owned(),
+            since: 7,
+            fix: false,
+        };
+        let line = audit.to_line().unwrap();
+        let expected =
+            r#"{"version":1,"request":{"audit":{"source":"acme","since":7,"fix":false}}}"#;
+        assert_eq!(
+            String::from_utf8(line.clone()).unwrap().trim_end(),
+            expected
+        );
+        assert_eq!(Request::from_line(&line), Ok(audit));
     }
 
     #[test]
@@ -124,6 +182,15 @@ mod tests {
         for answer in [
             Answer::Refused("not\nyou".to_owned()),
             Answer::Status(Box::default()),
+            Answer::Reloaded("+ acme; 2 unchanged".to_owned()),
+            Answer::NotReloaded {
+                configuration: true,
+                why: "two\nlines".to_owned(),
+            },
+            Answer::AuditProgress(AuditProgress::default()),
+            Answer::Audit(Box::default()),
+            Answer::BackfillProgress(BackfillProgress::default()),
+            Answer::Backfill(BackfillReport::default()),
         ] {
             let line = answer.to_line().unwrap();
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);

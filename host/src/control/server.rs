@@ -39,8 +39,23 @@ pub struct Peer {
 /// What answers requests.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Answers one request. What changes something is logged with who asked.
-    async fn answer(&self, request: Request, peer: Peer) -> Answer;
+    /// Answers one request. What changes something is logged with who asked. What takes a while tells how far it is,
+    /// and ends when nobody hears that any more.
+    async fn answer(&self, request: Request, peer: Peer, news: &mut dyn News) -> Answer;
+}
+
+/// Where something that takes a while tells how far it is.
+#[async_trait]
+pub trait News: Send {
+    /// Tells it. An error means that whoever asked has hung up.
+    async fn tell(&mut self, news: Answer) -> io::Result<()>;
+}
+
+#[async_trait]
+impl News for BufReader<UnixStream> {
+    async fn tell(&mut self, news: Answer) -> io::Result<()> {
+        say(self, news).await
+    }
 }
 
 /// A socket that is listened at. It goes with this.
@@ -142,7 +157,7 @@ async fn try_converse(stream: UnixStream, handler: &impl Handler) -> io::Result<
         let answer = match line {
             Heard::TooLong => return say(&mut stream, refused("the request is too long")).await,
             Heard::Line(line) => match Request::from_line(&line) {
-                Ok(request) => handler.answer(request, peer).await,
+                Ok(request) => handler.answer(request, peer, &mut stream).await,
                 Err(why) => Answer::Refused(why),
             },
         };
@@ -185,18 +200,31 @@ async fn say(stream: &mut BufReader<UnixStream>, answer: Answer) -> io::Result<(
 mod tests {
     use std::io::{BufRead, Read, Write};
     use std::os::unix::net::UnixStream as Caller;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
     use tempfile::TempDir;
     use tokio::task::AbortHandle;
 
     use super::*;
     use crate::control::Client;
+    use crate::telemetry::audit::AuditProgress;
+
+    /// Whether it was seen that somebody hung up.
+    static HUNG_UP: AtomicBool = AtomicBool::new(false);
 
     struct Echo;
 
     #[async_trait]
     impl Handler for Echo {
-        async fn answer(&self, _: Request, peer: Peer) -> Answer {
+        async fn answer(&self, request: Request, peer: Peer, news: &mut dyn News) -> Answer {
+            if matches!(request, Request::Audit { .. }) {
+                // Until nobody hears it any more.
+                let progress = || Answer::AuditProgress(AuditProgress::default());
+                while news.tell(progress()).await.is_ok() {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                HUNG_UP.store(true, SeqCst);
+            }
             Answer::Refused(format!("no, {}", peer.uid))
         }
     }
@@ -267,6 +295,38 @@ mod tests {
             }
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_does_not_want_it_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let _running = start(folder.path());
+        let path = folder.path().join("control.sock");
+        blocking(move || {
+            let mut caller = Caller::connect(path).unwrap();
+            let line =
+                r#"{"version":1,"request":{"audit":{"source":"acme","since":0,"fix":false}}}"#;
+            writeln!(caller, "{line}").unwrap();
+            let mut lines = std::io::BufReader::new(caller).lines();
+            for _ in 0..3 {
+                let line = lines.next().unwrap().unwrap();
+                assert!(line.contains("audit_progress"), "{line}");
+            }
+        })
+        .await;
+        while !HUNG_UP.load(SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn trust_21_an_older_host_that_does_not_know_the_request_is_told_from_one_that_refuses() {
+        let older = Request::from_line(b"{\"version\":1,\"request\":\"explode\"}").unwrap_err();
+        let error = ControlError::refused(older);
+        assert!(matches!(error, ControlError::Unknown(_)), "{error}");
+        assert!(error.to_string().contains("restart it"), "{error}");
+        let error = ControlError::refused("this host belongs to another user".to_owned());
+        assert!(matches!(error, ControlError::Refused(_)), "{error}");
     }
 
     #[tokio::test]

@@ -211,6 +211,24 @@ impl Grant {
             && self.paths.iter().any(|path| path.admits(url.path()))
     }
 
+    /// What it admits, in a line for people: the same as long as it admits the same.
+    pub fn told(&self) -> String {
+        let words = |list: Vec<String>| list.join(" ");
+        let methods = words(self.methods.iter().map(Method::to_string).collect());
+        let paths = words(self.paths.iter().map(PathPattern::to_string).collect());
+        let origin = self.origin.origin().ascii_serialization();
+        let credential = self.credential.as_ref();
+        let with = credential
+            .map(|name| format!(" with {name}"))
+            .unwrap_or_default();
+        let when = if self.check_only {
+            ", in checks alone"
+        } else {
+            ""
+        };
+        format!("{methods} {origin} {paths}{with}{when}")
+    }
+
     /// The name of the need.
     pub fn need(&self) -> &Arc<str> {
         &self.need

@@ -166,6 +166,16 @@ impl Gate {
         self.limits.hold
     }
 
+    /// For how long a request to read that is this urgent would be held back if it were sent now.
+    pub fn holds_for(&self, priority: Priority) -> Duration {
+        let leases = self.leases();
+        let to_read = self.grants.iter().zip(leases.iter());
+        let to_read = to_read.filter(|(grant, _)| !grant.is_check_only());
+        let accounts = to_read.filter_map(|(_, lease)| Some(&lease.as_ref()?.account));
+        let holds = accounts.map(|account| account.holds_for(priority));
+        holds.max().unwrap_or_default()
+    }
+
     /// What was granted.
     pub fn grants(&self) -> &[Grant] {
         &self.grants

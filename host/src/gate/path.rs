@@ -1,5 +1,7 @@
 //! Paths: which are granted, and which are not even looked at.
 
+use std::fmt;
+
 use url::Url;
 
 /// An exact path, or everything below one.
@@ -8,6 +10,13 @@ pub(crate) struct PathPattern {
     /// Without the `*`, so that a pattern that ends in `/` means what is below.
     prefix: String,
     below: bool,
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.below { "*" } else { "" };
+        write!(f, "{}{star}", self.prefix)
+    }
 }
 
 impl PathPattern {

@@ -103,6 +103,12 @@ impl Session {
             .store(priority as u8, Ordering::Relaxed);
     }
 
+    /// Whether a request is under way that is not held back, or its answer was not read to the end.
+    pub fn expects_something(&self) -> bool {
+        let under_way = MAX_AT_ONCE - self.shared.slots.available_permits();
+        under_way > self.shared.held.requests()
+    }
+
     /// How long, in all, the gate has held requests of this instance back: time that counts against no limit.
     pub fn held(&self) -> Duration {
         self.shared.held.total()
@@ -305,6 +311,11 @@ impl HeldTime {
         held.requests += 1;
         held.since.get_or_insert_with(Instant::now);
         Holding(self)
+    }
+
+    fn requests(&self) -> usize {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.requests
     }
 
     fn total(&self) -> Duration {

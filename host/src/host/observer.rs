@@ -1,20 +1,18 @@
 //! Takes the picture of a running host that status, metrics and health are made of.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::Host;
+use super::{Host, Roster};
 use crate::gate::GateStats;
 use crate::pipeline::{Failure, OutputStatus, Phase, Pipeline, SourceStatus, Status, Vitals};
-use crate::plugin::{ComponentSource, Meter};
+use crate::plugin::Meter;
 use crate::stage::Crash;
 use crate::telemetry::overview::{
-    BudgetView, LedgerView, OutputView, Overview, PhaseView, PluginView, Process, RequestsView,
-    RetentionView, SilenceView, SourceView, StateView, Trouble, bounded,
+    BudgetView, LedgerView, OutputView, Overview, PhaseView, PluginView, Process, ReloadView,
+    RequestsView, RetentionView, SilenceView, SourceView, StateView, Trouble, bounded,
 };
 use crate::telemetry::process::Usage;
 
@@ -26,26 +24,32 @@ pub struct Observer {
     folder: String,
     listen: Option<SocketAddr>,
     status: watch::Receiver<Status>,
-    sources: HashMap<Arc<str>, Arc<ComponentSource>>,
+    roster: Roster,
+    reloads: watch::Receiver<Option<ReloadView>>,
 }
 
 impl Host {
     /// An observer of this pipeline, which was made by [`Host::pipeline`]. `listen` is where health and metrics are
     /// served, if they are.
     pub fn observer(&self, pipeline: &Pipeline, listen: Option<SocketAddr>) -> Observer {
-        let sources = self.sources.iter();
-        let sources = sources.map(|source| (Arc::clone(&source.name), Arc::clone(&source.source)));
         Observer {
             started: (SystemTime::now(), Instant::now()),
             folder: self.state.folder().display().to_string(),
             listen,
             status: pipeline.status(),
-            sources: sources.collect(),
+            roster: self.roster.clone(),
+            // Nobody reloads until somebody says so.
+            reloads: watch::Sender::default().subscribe(),
         }
     }
 }
 
 impl Observer {
+    /// Tells of the newest reload, too.
+    pub fn with_reloads(self, reloads: watch::Receiver<Option<ReloadView>>) -> Self {
+        Self { reloads, ..self }
+    }
+
     /// Everything as it is now.
     pub fn overview(&self) -> Overview {
         let status = self.status.borrow().clone();
@@ -58,6 +62,7 @@ impl Observer {
             },
             sources: sources.collect(),
             outputs: status.outputs.iter().map(output).collect(),
+            reload: self.reloads.borrow().clone(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Observer {
 
     fn source(&self, status: &SourceStatus) -> SourceView {
         let mut view = source(status);
-        if let Some(source) = self.sources.get(&status.name) {
+        if let Some(source) = self.roster.get(&status.name) {
             let stats = source.gate().stats();
             view.budget = budget(&stats);
             view.held_seconds = stats.hold.as_ref().map(|hold| hold.lasts.as_secs_f64());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use super::expectations::expectations;
-use super::{Host, HostError};
-use crate::config::{OutputEntry, Plan};
+use super::{Host, HostError, HostSource, granted};
+use crate::config::{OutputEntry, Plan, SourcePlan};
 use crate::pipeline::dead_letter::DeadLetter;
 use crate::pipeline::{
     AuditOptions, Options, OutputSpec, Pipeline, PipelineSpec, QueueLimits, SourceSpec,
@@ -47,6 +47,22 @@ impl Routed {
     }
 }
 
+/// A source for the pipeline, with what its plan says of what is normal.
+pub(super) fn source_spec(
+    source: &HostSource,
+    plan: Option<&SourcePlan>,
+    outputs: Vec<usize>,
+) -> SourceSpec {
+    let expectations = plan.map(|plan| expectations(plan, &source.plugin));
+    SourceSpec {
+        name: Arc::clone(&source.name),
+        source: Arc::clone(&source.source) as Arc<dyn Source>,
+        owner: source.owner.clone(),
+        outputs,
+        expectations: expectations.unwrap_or_default(),
+    }
+}
+
 impl Host {
     /// Puts the pipeline together, with what the plan says of ledger and audits. Nobody else may move these checkpoints until the lock is dropped.
     pub fn pipeline(
@@ -56,22 +72,13 @@ impl Host {
         options: Options,
     ) -> Result<(Pipeline, StateLock), HostError> {
         let lock = self.state.lock()?;
+        granted::note(&self.state, &self.sources)?;
         let sources = self.sources.iter().map(|source| {
             let planned = plan.sources.iter().find(|plan| plan.name == source.name);
-            let expectations = planned.map(|plan| expectations(plan, &source.plugin));
             let reads = |routed: &Routed| routed.inputs.contains(&source.name);
-            SourceSpec {
-                name: Arc::clone(&source.name),
-                source: Arc::clone(&source.source) as Arc<dyn Source>,
-                owner: source.owner.clone(),
-                outputs: outputs
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, routed)| reads(routed))
-                    .map(|(at, _)| at)
-                    .collect(),
-                expectations: expectations.unwrap_or_default(),
-            }
+            let routed = outputs.iter().enumerate();
+            let routed = routed.filter(|(_, routed)| reads(routed));
+            source_spec(source, planned, routed.map(|(at, _)| at).collect())
         });
         let spec = PipelineSpec {
             sources: sources.collect(),
@@ -86,6 +93,7 @@ impl Host {
             fix: audit.fix,
         });
         let options = Options {
+            readers: plan.readers.unwrap_or(options.readers),
             ledger_keep: plan.ledger.keep,
             audit,
             ..options

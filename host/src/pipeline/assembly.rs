@@ -1,271 +1,156 @@
-//! Connects the tasks of a pipeline: queues, gauges, tokens, and what each task begins with.
+//! Makes the tasks of a pipeline, at its start and at each reload, and connects them: queues, gauges, tokens, and what
+//! each task begins with.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::acks::{Acks, Committer, Storage, acks};
+use super::acks::Acks;
 use super::audit::Auditor;
 use super::budget::Budget;
 use super::burial::Burial;
-use super::dead_letter::DeadLetter;
-use super::delivery::{self, Delivery};
+use super::crowd::Crowd;
+use super::delivery::{self, Delivery, Renewal};
 use super::inlet::Inlet;
 use super::overlap::Delivered;
-use super::queue::{QueueReceiver, QueueSender, queue};
+use super::queue::{QueueSender, queue};
+use super::routes::{Route, Routes};
 use super::source::{self, SourceTask, Tide};
-use super::startup::{Found, KNOWN};
-use super::status::{Board, OutputGauge, SourceGauge};
-use super::{Options, OutputSpec, PipelineError, PipelineSpec, SourceSpec};
-use crate::stage::Start;
+use super::status::{OutputGauge, SourceGauge};
+use super::{Options, OutputSpec};
+use crate::stage::{Source, Start};
 use crate::state::State;
 
-/// What a pipeline is assembled from.
-pub(crate) struct Parts {
-    pub(crate) spec: PipelineSpec,
+/// Reloads that one output may have to catch up with: it sees them when its current attempt to write is over.
+pub(crate) const RENEWALS_MAX: usize = 4;
+
+/// What all tasks share.
+pub(crate) struct Common {
     pub(crate) state: State,
-    pub(crate) dead_letter: DeadLetter,
     pub(crate) options: Arc<Options>,
+    pub(crate) acks: Acks,
+    pub(crate) budget: Budget,
+    pub(crate) crowd: Crowd,
+    pub(crate) burial: Burial,
+    /// Another value for each request to open files anew.
+    pub(crate) reopen: watch::Receiver<u64>,
     /// Read no more.
     pub(crate) shutdown: CancellationToken,
-    pub(crate) reopen: watch::Receiver<u64>,
-}
-
-/// A pipeline whose tasks only have to be started.
-pub(crate) struct Assembly {
-    pub(crate) sources: Vec<AssembledSource>,
-    pub(crate) outputs: Vec<(Arc<str>, Delivery)>,
-    pub(crate) committer: Committer,
-    pub(crate) acks: Acks,
-    pub(crate) board: Board,
-    /// Cancelled when everything is in the books.
-    pub(crate) finish: CancellationToken,
     /// Cancelled when nothing is to be waited for any more.
     pub(crate) give_up: CancellationToken,
 }
 
-/// A source's task, or why it must not run.
-pub(crate) struct AssembledSource {
+/// What stays of a source from one task to the next.
+pub(crate) struct Identity {
+    /// Its number in the books.
+    pub(crate) index: usize,
     pub(crate) name: Arc<str>,
-    pub(crate) outputs: Vec<usize>,
-    pub(crate) stop: CancellationToken,
+    pub(crate) gauge: Arc<SourceGauge>,
+    /// See [`Inlet::turn`].
+    pub(crate) turn: Arc<Semaphore>,
+    /// See [`Inlet::border`].
+    pub(crate) read_since: Arc<AtomicU64>,
+    /// For how long the system that is read keeps a record, if that is known.
+    pub(crate) retention: Option<Duration>,
+}
+
+/// A source's task, and what reaches it.
+pub(crate) struct AssembledSource {
+    pub(crate) task: SourceTask,
     /// What an audit of it works with.
     pub(crate) auditor: Auditor,
-    pub(crate) task: Result<SourceTask, String>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) routes: Arc<Routes>,
 }
 
-/// What all tasks share.
-struct Common {
-    state: State,
-    options: Arc<Options>,
-    acks: Acks,
-    budget: Budget,
-    burial: Burial,
-    give_up: CancellationToken,
+/// An output's task, and what reaches it.
+pub(crate) struct AssembledOutput {
+    pub(crate) delivery: Delivery,
+    pub(crate) queue: QueueSender,
+    pub(crate) renewals: mpsc::Sender<Renewal>,
 }
 
-/// Refuses what could not work, whatever is in the state.
-pub(crate) fn check(spec: &PipelineSpec) -> Result<(), PipelineError> {
-    let sources = spec.sources.iter().map(|source| &source.name);
-    let outputs = spec.outputs.iter().map(|output| &output.name);
-    if let Some(name) = twice(sources).or_else(|| twice(outputs)) {
-        return Err(PipelineError::NameTwice(Arc::clone(name)));
-    }
-    for source in &spec.sources {
-        let unknown = source
-            .outputs
-            .iter()
-            .find(|output| **output >= spec.outputs.len());
-        if let Some(unknown) = unknown {
-            return Err(PipelineError::NoSuchOutput(
-                Arc::clone(&source.name),
-                *unknown,
-            ));
+impl Common {
+    /// Makes the task of a source. Nothing runs yet.
+    pub(crate) fn source(
+        &self,
+        identity: &Identity,
+        source: Arc<dyn Source>,
+        routes: Vec<Route>,
+        start: Start,
+    ) -> AssembledSource {
+        let stop = self.shutdown.child_token();
+        let routes = Arc::new(Routes::new(routes));
+        let delivered = Delivered {
+            acks: self.acks.clone(),
+            state: self.state.clone(),
+            index: identity.index,
+            name: Arc::clone(&identity.name),
+        };
+        let inlet = Arc::new(Inlet {
+            delivered,
+            routes: Arc::clone(&routes),
+            budget: self.budget.clone(),
+            burial: self.burial.clone(),
+            gauge: Arc::clone(&identity.gauge),
+            options: Arc::clone(&self.options),
+            turn: Arc::clone(&identity.turn),
+            read_since: Arc::clone(&identity.read_since),
+            stop: stop.clone(),
+            give_up: self.give_up.clone(),
+        });
+        let tide = watch::Sender::new(Tide::default());
+        let auditor = Auditor {
+            inlet: Arc::clone(&inlet),
+            source: Arc::clone(&source),
+            tide: tide.subscribe(),
+            retention: identity.retention,
+        };
+        let wiring = source::Wiring {
+            inlet,
+            source,
+            tide,
+            member: Arc::new(self.crowd.join()),
+        };
+        AssembledSource {
+            task: SourceTask::new(wiring, start),
+            auditor,
+            stop,
+            routes,
         }
     }
-    Ok(())
-}
 
-fn twice<'a>(mut names: impl Iterator<Item = &'a Arc<str>>) -> Option<&'a Arc<str>> {
-    let mut seen = HashSet::new();
-    names.find(|name| !seen.insert(Arc::clone(name)))
-}
-
-/// Connects everything. Nothing runs yet.
-pub(crate) fn assemble(parts: Parts, found: &Found) -> Assembly {
-    let Parts {
-        spec,
-        state,
-        dead_letter,
-        options,
-        shutdown,
-        reopen,
-    } = parts;
-    let (finish, give_up) = (CancellationToken::new(), CancellationToken::new());
-    let (senders, receivers): (Vec<_>, Vec<_>) = spec
-        .outputs
-        .iter()
-        .map(|output| queue(output.queue))
-        .unzip();
-    let board = board(&spec, &receivers);
-    let names = spec.sources.iter().map(|source| Arc::clone(&source.name));
-    let storage = Storage {
-        state: state.clone(),
-        options: Arc::clone(&options),
-        gauges: names.zip(board.sources.iter().map(Arc::clone)).collect(),
-        finish: finish.clone(),
-        give_up: give_up.clone(),
-    };
-    let (acks, committer) = books(&spec, storage);
-    let common = Common {
-        state,
-        burial: Burial::new(dead_letter, Arc::clone(&options), give_up.clone()),
-        budget: Budget::new(options.budget),
-        options,
-        acks: acks.clone(),
-        give_up: give_up.clone(),
-    };
-    let named = spec.outputs.iter().map(|output| Arc::clone(&output.name));
-    let senders: Vec<_> = named.zip(senders).collect();
-    let sources = spec.sources.into_iter().zip(&board.sources).enumerate();
-    let sources = sources.map(|(index, (spec, gauge))| {
-        let start = found.start(&spec);
-        gauge.ledger(found.ledger(&spec.name));
-        assemble_source(
-            &common,
-            index,
-            spec,
-            Arc::clone(gauge),
-            &senders,
-            shutdown.child_token(),
-            start,
-        )
-    });
-    let sources = sources.collect();
-    let outputs = assemble_outputs(&common, spec.outputs, receivers, &board, found, &reopen);
-    Assembly {
-        sources,
-        outputs,
-        committer,
-        acks,
-        board,
-        finish,
-        give_up,
-    }
-}
-
-fn board(spec: &PipelineSpec, receivers: &[QueueReceiver]) -> Board {
-    let source = |spec: &SourceSpec| {
-        let name = Arc::clone(&spec.name);
-        Arc::new(SourceGauge::new(name, spec.expectations))
-    };
-    let output = |(spec, receiver): (&OutputSpec, &QueueReceiver)| {
-        Arc::new(OutputGauge::new(Arc::clone(&spec.name), receiver.depth()))
-    };
-    Board {
-        sources: spec.sources.iter().map(source).collect(),
-        outputs: spec.outputs.iter().zip(receivers).map(output).collect(),
-    }
-}
-
-fn books(spec: &PipelineSpec, storage: Storage) -> (Acks, Committer) {
-    let source = |source: &SourceSpec| (Arc::clone(&source.name), source.owner.clone());
-    let outputs = spec.outputs.iter().map(|output| Arc::clone(&output.name));
-    acks(
-        spec.sources.iter().map(source).collect(),
-        outputs.collect(),
-        storage,
-    )
-}
-
-fn assemble_source(
-    common: &Common,
-    index: usize,
-    spec: SourceSpec,
-    gauge: Arc<SourceGauge>,
-    senders: &[(Arc<str>, QueueSender)],
-    stop: CancellationToken,
-    start: Result<Start, String>,
-) -> AssembledSource {
-    let name = Arc::clone(&spec.name);
-    let outputs = spec
-        .outputs
-        .iter()
-        .filter_map(|output| senders.get(*output).cloned());
-    let delivered = Delivered {
-        acks: common.acks.clone(),
-        state: common.state.clone(),
-        index,
-        name: spec.name,
-    };
-    let inlet = Arc::new(Inlet {
-        delivered,
-        outputs: outputs.collect(),
-        budget: common.budget.clone(),
-        burial: common.burial.clone(),
-        gauge,
-        options: Arc::clone(&common.options),
-        turn: Semaphore::new(1),
-        stop: stop.clone(),
-        give_up: common.give_up.clone(),
-    });
-    let tide = watch::Sender::new(Tide::default());
-    let auditor = Auditor {
-        inlet: Arc::clone(&inlet),
-        source: Arc::clone(&spec.source),
-        tide: tide.subscribe(),
-    };
-    let wiring = source::Wiring {
-        inlet,
-        source: spec.source,
-        tide,
-    };
-    let task = start.map(|start| SourceTask::new(wiring, start));
-    AssembledSource {
-        name,
-        outputs: spec.outputs,
-        stop,
-        auditor,
-        task,
-    }
-}
-
-fn assemble_outputs(
-    common: &Common,
-    specs: Vec<OutputSpec>,
-    queues: Vec<QueueReceiver>,
-    board: &Board,
-    found: &Found,
-    reopen: &watch::Receiver<u64>,
-) -> Vec<(Arc<str>, Delivery)> {
-    let outputs = specs
-        .into_iter()
-        .zip(queues)
-        .zip(&board.outputs)
-        .enumerate();
-    let assemble = |(index, ((spec, queue), gauge)): (
-        usize,
-        ((OutputSpec, QueueReceiver), &Arc<OutputGauge>),
-    )| {
-        if !found.knows_output(&spec.name) {
-            common.acks.deliver(index, &[], Some(KNOWN.to_owned()));
-        }
-        let position = found.position(&spec.name);
+    /// Makes the task of an output, whose number in the books is `index`. Nothing runs yet.
+    pub(crate) fn output(
+        &self,
+        index: usize,
+        spec: OutputSpec,
+        gauge: Arc<OutputGauge>,
+        position: Option<String>,
+    ) -> AssembledOutput {
+        let (queue, receiver) = queue(spec.queue);
+        gauge.queue(receiver.depth());
+        let (renewals, renewed) = mpsc::channel(RENEWALS_MAX);
         let wiring = delivery::Wiring {
             index,
-            name: Arc::clone(&spec.name),
+            name: spec.name,
             open: spec.open,
-            queue,
-            acks: common.acks.clone(),
-            burial: common.burial.clone(),
-            gauge: Arc::clone(gauge),
-            options: Arc::clone(&common.options),
-            reopen: reopen.clone(),
-            give_up: common.give_up.clone(),
+            queue: receiver,
+            acks: self.acks.clone(),
+            burial: self.burial.clone(),
+            gauge,
+            options: Arc::clone(&self.options),
+            reopen: self.reopen.clone(),
+            renewals: renewed,
+            give_up: self.give_up.clone(),
         };
-        (spec.name, Delivery::new(wiring, position))
-    };
-    outputs.map(assemble).collect()
+        AssembledOutput {
+            delivery: Delivery::new(wiring, position),
+            queue,
+            renewals,
+        }
+    }
 }

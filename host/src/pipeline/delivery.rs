@@ -2,11 +2,16 @@
 //!
 //! Outputs never retry; this does, for all of them, by the one policy in [`super::retry`]: the same batches in the
 //! same order, for ever while the failure may pass.
+//!
+//! A reload may give it another writer and another queue ([`Renewal`]). The writer is changed between two attempts, so
+//! that it takes over what the old one could not write; the old queue is delivered to its end before the new one, so
+//! that the records of a source stay in their order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -33,13 +38,25 @@ pub(crate) struct Wiring {
     pub(crate) options: Arc<Options>,
     /// Another value for each request to open files anew.
     pub(crate) reopen: watch::Receiver<u64>,
+    /// What reloads bring.
+    pub(crate) renewals: mpsc::Receiver<Renewal>,
     /// Told to stop, the pipeline waits no longer.
     pub(crate) give_up: CancellationToken,
+}
+
+/// What a reload gives to an output.
+pub(crate) struct Renewal {
+    /// Opens what is written to from now on.
+    pub(crate) open: OpenOutput,
+    /// What comes when the queues of before are empty and closed.
+    pub(crate) queue: QueueReceiver,
 }
 
 /// One output at work.
 pub(crate) struct Delivery {
     wiring: Wiring,
+    /// Queues that come behind the current one.
+    queues: VecDeque<QueueReceiver>,
     output: Option<Box<dyn Output>>,
     /// Where the output is: as stored at first, then as its newest write said. An output that is opened anew while
     /// the process runs gets no replay, so what is behind the stored position must not look like one.
@@ -57,6 +74,7 @@ impl Delivery {
         let retry = Retry::new(Arc::clone(&wiring.options));
         Self {
             wiring,
+            queues: VecDeque::new(),
             output: None,
             given: position.clone(),
             position,
@@ -66,16 +84,23 @@ impl Delivery {
         }
     }
 
-    /// Delivers until all sources have ended, or the output has.
-    pub(crate) async fn run(mut self) -> OutputEnd {
+    /// Delivers until nobody fills its queue any more, or the output has ended. In the first case it is given back: a
+    /// reload may have a use for it again.
+    pub(crate) async fn run(mut self) -> (OutputEnd, Option<Self>) {
         let end = match self.deliver_all().await {
-            Ok(()) => OutputEnd::Drained,
+            Ok(()) => {
+                self.output = None;
+                return (OutputEnd::Drained, Some(self));
+            }
             Err(end) => end,
         };
         if let OutputEnd::Failed(why) = &end {
             self.wiring.queue.fail(why);
+            for queue in self.queues {
+                queue.fail(why);
+            }
         }
-        end
+        (end, None)
     }
 
     async fn deliver_all(&mut self) -> Result<(), OutputEnd> {
@@ -88,13 +113,36 @@ impl Delivery {
                     self.insist(&[]).await?;
                     continue;
                 }
+                Some(renewal) = self.wiring.renewals.recv() => {
+                    self.renew(renewal);
+                    self.insist(&[]).await?;
+                    continue;
+                }
                 held = self.wiring.queue.take() => held,
             };
-            if held.is_empty() {
+            if !held.is_empty() {
+                self.deliver(held).await?;
+            } else if let Some(next) = self.queues.pop_front() {
+                self.wiring.queue = next;
+            } else {
                 return Ok(());
             }
-            self.deliver(held).await?;
         }
+    }
+
+    /// Writes from now on as a reload says. The position stays: it is the same output, wherever it writes to, and what
+    /// this process wrote is no replay.
+    pub(crate) fn renew(&mut self, renewal: Renewal) {
+        self.wiring.open = renewal.open;
+        self.queues.push_back(renewal.queue);
+        self.output = None;
+        self.begun = false;
+        self.retry = Retry::new(Arc::clone(&self.wiring.options));
+    }
+
+    /// What a reload brought and this did not live to see.
+    pub(crate) fn unseen(&mut self) -> Option<Renewal> {
+        self.wiring.renewals.try_recv().ok()
     }
 
     /// Everything here is in the destination or the dead letter when acks hears of it.
@@ -149,6 +197,8 @@ impl Delivery {
                 () = sleep(wait) => {}
                 // Whoever asks for it has just made room, or moved away what was in the way.
                 () = wanted(&mut self.wiring.reopen) => self.reopen_wanted = true,
+                // Perhaps because this one does not work.
+                Some(renewal) = self.wiring.renewals.recv() => self.renew(renewal),
                 () = give_up.cancelled() => return Err(OutputEnd::Interrupted),
             }
         }

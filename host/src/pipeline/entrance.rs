@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::assembly::{Parts, assemble, check};
-use super::audit::{Asked, Desk, PipelineHandle, requests};
+use super::audit::{Desk, PipelineHandle, Requests, requests};
+use super::change::check;
 use super::dead_letter::DeadLetter;
 use super::startup::Found;
 use super::status::Status;
-use super::supervisor::Supervisor;
+use super::supervisor::{Parts, Supervisor};
 use super::{Options, PipelineSpec, Report};
 use crate::state::{State, StateError};
 
@@ -41,7 +41,7 @@ pub struct Pipeline {
     options: Arc<Options>,
     status: watch::Sender<Status>,
     handle: PipelineHandle,
-    asked: mpsc::Receiver<Asked>,
+    requests: Requests,
 }
 
 impl Pipeline {
@@ -53,7 +53,7 @@ impl Pipeline {
         options: Options,
     ) -> Self {
         let status = watch::Sender::new(Status::starting(&spec));
-        let (handle, asked) = requests();
+        let (handle, requests) = requests(state.clone());
         Self {
             spec,
             state,
@@ -61,7 +61,7 @@ impl Pipeline {
             options: Arc::new(options),
             status,
             handle,
-            asked,
+            requests,
         }
     }
 
@@ -85,29 +85,39 @@ impl Pipeline {
         shutdown: CancellationToken,
         reopen: watch::Receiver<u64>,
     ) -> Result<Report, PipelineError> {
-        check(&self.spec)?;
+        check_spec(&self.spec)?;
         let found = Found::load(&self.state).await?;
         found.log_surprises(&self.spec);
         if let Some(only) = &self.options.only {
             self.spec.sources.retain(|source| source.name == *only);
         }
         let desk = Desk::new(
-            self.asked,
+            self.requests.errands,
             self.options.audit.filter(|_| !self.options.once),
         );
         let drain = self.options.timing.drain;
         let mut ticks = interval(self.options.timing.snapshot);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let parts = Parts {
-            spec: self.spec,
             state: self.state,
             dead_letter: self.dead_letter,
             options: self.options,
-            shutdown: shutdown.clone(),
+            shutdown,
             reopen,
+            status: self.status,
+            desk,
+            changes: self.requests.changes,
         };
-        let assembly = assemble(parts, &found);
-        let supervisor = Supervisor::start(assembly, self.status, desk, &found);
-        Ok(supervisor.run(shutdown, drain, ticks).await)
+        let supervisor = Supervisor::start(parts, self.spec, &found);
+        Ok(supervisor.run(drain, ticks).await)
     }
+}
+
+fn check_spec(spec: &PipelineSpec) -> Result<(), PipelineError> {
+    let sources = spec.sources.iter();
+    check(
+        sources.clone().map(|source| &source.name),
+        spec.outputs.iter().map(|output| &output.name),
+        sources.map(|source| (&source.name, &*source.outputs)),
+    )
 }

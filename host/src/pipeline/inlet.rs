@@ -4,6 +4,7 @@
 //! knows the batch before an output can have it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
@@ -15,8 +16,9 @@ use super::burial::{Burial, BurialError};
 use super::dead_letter::DeadRecord;
 use super::overlap::{Delivered, Kinship};
 use super::phase::now;
-use super::queue::{QueueSender, Queued};
+use super::queue::Queued;
 use super::retry::{Retry, Verdict};
+use super::routes::{Route, Routes};
 use super::status::SourceGauge;
 use super::{Options, SourceEnd};
 use crate::record::{Batch, RecordRef};
@@ -30,15 +32,17 @@ const STAGE: &str = "source";
 pub(crate) struct Inlet {
     /// What was accepted from the source before.
     pub(crate) delivered: Delivered,
-    /// The queues of its outputs, by name of the output.
-    pub(crate) outputs: Vec<(Arc<str>, QueueSender)>,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) budget: Budget,
     pub(crate) burial: Burial,
     pub(crate) gauge: Arc<SourceGauge>,
     pub(crate) options: Arc<Options>,
     /// One permit: who compares before accepting holds it until it has accepted, since what another one accepts
-    /// meanwhile would be missed.
-    pub(crate) turn: Semaphore,
+    /// meanwhile would be missed. All inlets of one source share it: an audit may still hold one of before a reload.
+    pub(crate) turn: Arc<Semaphore>,
+    /// Since when everything was read, nanoseconds since 1970; 0 while that is not known. See [`Inlet::border`]. Shared
+    /// like the turn.
+    pub(crate) read_since: Arc<AtomicU64>,
     /// Read no more.
     pub(crate) stop: CancellationToken,
     /// What was accepted need not be delivered any more.
@@ -49,7 +53,7 @@ pub(crate) struct Inlet {
 pub(crate) struct Intake {
     pub(crate) batch: Batch,
     pub(crate) refused: Vec<Refused>,
-    pub(crate) row: LedgerRow,
+    pub(crate) rows: Vec<LedgerRow>,
 }
 
 impl Intake {
@@ -86,17 +90,29 @@ impl Inlet {
         records.chain(refused.iter().map(of_refused)).collect()
     }
 
+    /// Records published no later are remembered for good: who reads more of the past will come to them.
+    pub(crate) fn border(&self) -> u64 {
+        self.read_since.load(Ordering::Relaxed)
+    }
+
+    /// Everything since then was read, or is being read.
+    pub(crate) fn reads_since(&self, time: u64) {
+        self.read_since.store(time, Ordering::Relaxed);
+    }
+
     /// Records that can't have been delivered before.
     pub(crate) fn fresh(&self, batch: Batch, refused: Vec<Refused>) -> Intake {
         let digests = self.digests(&batch, &refused);
-        intake(batch, refused, digests)
+        intake(batch, refused, digests, self.border())
     }
 
-    /// Of records that may have been delivered before, those that were not (delivery rule 12).
+    /// Of records that may have been delivered before, those that were not (delivery rule 12). Those published up to
+    /// `border` are remembered for good.
     pub(crate) async fn sift(
         &self,
         batch: Batch,
         refused: Vec<Refused>,
+        border: u64,
     ) -> Result<Intake, SourceEnd> {
         let digests = self.digests(&batch, &refused);
         let kinships = self.compare(digests.clone()).await?;
@@ -112,7 +128,7 @@ impl Inlet {
             tracing::warn!(source = %self.name(), count = differing, "records came again with other bytes; both versions are delivered");
         }
         if repeated == 0 {
-            return Ok(intake(batch, refused, digests));
+            return Ok(intake(batch, refused, digests, border));
         }
         tracing::debug!(source = %self.name(), count = repeated, "records were delivered before");
         let stays = |index: usize| kinships.get(index) != Some(&Kinship::Repeated);
@@ -125,6 +141,7 @@ impl Inlet {
             batch.only(stays),
             refused.map(|(_, refused)| refused).collect(),
             digests.map(|(_, digest)| digest).collect(),
+            border,
         ))
     }
 
@@ -147,20 +164,21 @@ impl Inlet {
         }
     }
 
-    /// Takes records in, however long the outputs need to make room. Says which number their batch has.
+    /// Takes records in, however long the outputs need to make room. Says which number their batch has. The share is
+    /// as big as they are, or bigger.
     pub(crate) async fn accept(
         &self,
         intake: Intake,
         checkpoint: Option<Arc<str>>,
         began: Option<u64>,
-        share: Share,
+        mut share: Share,
     ) -> Result<u64, SourceEnd> {
         let (acks, index) = (&self.delivered.acks, self.delivered.index);
         let mut accepted = Accepted {
             checkpoint,
             began,
             records: intake.records(),
-            row: intake.row,
+            rows: intake.rows,
             dead: intake.refused.len() as u64,
             outputs: 0,
         };
@@ -168,24 +186,31 @@ impl Inlet {
         if intake.batch.is_empty() {
             return Ok(acks.accept(index, accepted));
         }
-        let share = self
-            .unless_stopped(self.budget.fit(share, intake.batch.pinned_bytes()))
-            .await?;
-        accepted.outputs = self.outputs.len();
+        share.shrink(intake.batch.pinned_bytes());
+        let routes = self.routes.now();
+        accepted.outputs = routes.len();
         let number = acks.accept(index, accepted);
-        self.queue(&intake.batch, number, Arc::new(share)).await?;
+        self.queue(&routes, &intake.batch, number, Arc::new(share))
+            .await?;
         Ok(number)
     }
 
-    async fn queue(&self, batch: &Batch, number: u64, share: Arc<Share>) -> Result<(), SourceEnd> {
-        for (_, output) in &self.outputs {
+    async fn queue(
+        &self,
+        routes: &[Route],
+        batch: &Batch,
+        number: u64,
+        share: Arc<Share>,
+    ) -> Result<(), SourceEnd> {
+        for route in routes {
             let queued = Queued {
                 batch: batch.clone(),
                 source: self.delivered.index,
                 number,
                 _share: Arc::clone(&share),
             };
-            output.send(queued).await.map_err(|_| self.end())?;
+            let sent = route.queue.send(queued).await;
+            sent.map_err(|_| self.end_with(routes))?;
         }
         Ok(())
     }
@@ -228,8 +253,12 @@ impl Inlet {
 
     /// Why this source was made to stop.
     pub(crate) fn end(&self) -> SourceEnd {
-        for (name, output) in &self.outputs {
-            let Some(why) = output.closed().filter(|_| !self.give_up.is_cancelled()) else {
+        self.end_with(&self.routes.now())
+    }
+
+    fn end_with(&self, routes: &[Route]) -> SourceEnd {
+        for Route { name, queue } in routes {
+            let Some(why) = queue.closed().filter(|_| !self.give_up.is_cancelled()) else {
                 continue;
             };
             let why = why.unwrap_or("its task ended");
@@ -245,11 +274,33 @@ impl Inlet {
     }
 }
 
-fn intake(batch: Batch, refused: Vec<Refused>, digests: Vec<Digest>) -> Intake {
-    let newest = batch.records().map(RecordRef::time).max().unwrap_or(0);
+fn intake(batch: Batch, refused: Vec<Refused>, digests: Vec<Digest>, border: u64) -> Intake {
+    let rows = rows(&batch, digests, border);
     Intake {
         batch,
         refused,
-        row: LedgerRow { digests, newest },
+        rows,
     }
+}
+
+/// What the ledger will have of records, the early ones apart.
+fn rows(batch: &Batch, digests: Vec<Digest>, border: u64) -> Vec<LedgerRow> {
+    let times = || batch.records().map(RecordRef::time);
+    let newest = times().max().unwrap_or(0);
+    let row = |early, digests| LedgerRow {
+        digests,
+        newest,
+        early,
+    };
+    // A record without a time says nothing.
+    let is_early = |time: u64| (1..=border).contains(&time);
+    if !times().any(is_early) {
+        return vec![row(false, digests)];
+    }
+    // Those that could not be records have no time, and come last.
+    let mut times = times();
+    let (early, others) = digests
+        .into_iter()
+        .partition(|_| times.next().is_some_and(is_early));
+    vec![row(true, early), row(false, others)]
 }

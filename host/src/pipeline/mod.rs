@@ -14,7 +14,8 @@
 //!    such runs, both in one transaction. `acks` does that and nobody else can.
 //!
 //! The same transaction writes what settled into the **ledger**, 16 bytes a record: it tells a page that reads again (after
-//! a lost cursor, at a seam) what was delivered, and an `audit` what was not.
+//! a lost cursor, at a seam) what was delivered, and an `audit` what was not, and a `backfill` of more of
+//! the past what came already.
 //!
 //! So a crash anywhere replays from the stored checkpoint: nothing is lost, and an output whose position says where
 //! the replay begins can tell what it already has.
@@ -22,15 +23,24 @@
 //! Waiting is the only answer to a slow or failing output: nothing is dropped, and the system that is read keeps its
 //! records. Memory is bounded by each queue's limits and by one budget over all unsettled pages ([`Options::budget`]).
 //!
+//! Readers are bounded too: of many sources some read at a time, in turn, and each comes at a moment of its own (`crowd`).
+//!
 //! An output that fails for good (its configuration, a broken pipe) stops its sources, since their checkpoints could
 //! never move again; the others go on. A pipeline whose sources have all stopped has failed.
+//!
+//! While it runs, a pipeline can be made into another one (`change`): what stays as it is goes on undisturbed, and all of
+//! the above holds across the change.
 
 mod acks;
 mod assembly;
 mod audit;
+mod backfill;
 mod blocking;
+mod board;
 mod budget;
 mod burial;
+mod change;
+mod crowd;
 mod delivery;
 mod entrance;
 mod inlet;
@@ -42,6 +52,8 @@ mod queue;
 mod rate;
 mod report;
 mod retry;
+mod routes;
+mod seats;
 mod source;
 mod startup;
 mod status;
@@ -60,9 +72,11 @@ use crate::telemetry::silence::Silence;
 pub mod dead_letter;
 
 pub use audit::{
-    AuditError, AuditProgress, AuditReport, AuditRequest, AuditRun, AuditStep, Missing, NAMED_MAX,
-    PipelineHandle,
+    AuditError, AuditProgress, AuditReport, AuditRequest, AuditRun, AuditStep, BackfillRun,
+    Missing, NAMED_MAX, PipelineHandle, Run,
 };
+pub use backfill::{BackfillError, BackfillProgress, BackfillReport, BackfillRequest};
+pub use change::{ChangeError, Changed, NextOutput, NextSource, NextSpec};
 pub use entrance::{Pipeline, PipelineError};
 pub use options::{AuditOptions, Options, QueueLimits, Timing};
 pub use phase::{Failure, Phase};
@@ -97,6 +111,8 @@ pub struct Expectations {
     pub silence: Silence,
     /// For how long the system that is read keeps a record, if that is known.
     pub retention: Option<Duration>,
+    /// How far back a first read would go, if that is known.
+    pub backfill: Option<Duration>,
 }
 
 /// One output of a pipeline.

@@ -21,6 +21,18 @@ impl Default for QueueLimits {
     }
 }
 
+/// Where each answer takes a tenth of a second, so many readers for each core bring what it can scan.
+const READERS_PER_CORE: usize = 16;
+/// With a page or two in hand each of them takes up to ten megabytes.
+const READERS_MAX: usize = 128;
+
+/// How many readers this machine has use for.
+fn readers() -> usize {
+    let cores = std::thread::available_parallelism();
+    let cores = cores.map_or(1, std::num::NonZero::get);
+    cores.saturating_mul(READERS_PER_CORE).min(READERS_MAX)
+}
+
 /// How a pipeline behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -29,6 +41,8 @@ pub struct Options {
     /// Bytes of memory that all unsettled pages together may pin (delivery rule 19). What readers take themselves is
     /// bounded by their own limits, and by giving them back.
     pub budget: usize,
+    /// How many sources are read at the same time, at most. The others wait in turn, and hold no reader meanwhile.
+    pub readers: usize,
     /// How long the ledger remembers what was delivered (delivery rule 15).
     pub ledger_keep: Duration,
     /// What is compared with the ledger without being asked, if anything is.
@@ -55,6 +69,7 @@ impl Default for Options {
         Self {
             once: false,
             budget: 256 << 20,
+            readers: readers(),
             ledger_keep: Duration::from_secs(14 * 86_400),
             audit: None,
             only: None,
@@ -71,6 +86,9 @@ pub struct Timing {
     pub idle_release: Duration,
     /// A source that can't get rid of a page for this long gives its reader back.
     pub blocked_release: Duration,
+    /// How long a source may read on while others wait for their turn. Getting up costs what was asked for early, and one
+    /// opening of a reader; going on costs each of the others this long.
+    pub slice: Duration,
     /// The longest wait that a source may ask for.
     pub longest_wait: Duration,
     /// The first pause after a failure; each further one is about twice as long.
@@ -92,6 +110,8 @@ pub struct Timing {
     pub commit_pause: Duration,
     /// How long a checkpoint that moved over nothing but empty pages may wait for company. To lose it costs one page.
     pub idle_commit: Duration,
+    /// How often it is stored what was learnt of the sources. A crash loses no more than this of it.
+    pub habits: Duration,
     /// How often [`super::Status`] is renewed.
     pub snapshot: Duration,
 }
@@ -101,6 +121,7 @@ impl Default for Timing {
         Self {
             idle_release: Duration::from_secs(3),
             blocked_release: Duration::from_secs(5),
+            slice: Duration::from_secs(2),
             longest_wait: Duration::from_secs(3600),
             retry_first: Duration::from_secs(1),
             retry_longest: Duration::from_secs(60),
@@ -110,6 +131,7 @@ impl Default for Timing {
             drain: Duration::from_secs(30),
             commit_pause: Duration::from_millis(50),
             idle_commit: Duration::from_secs(10),
+            habits: Duration::from_secs(300),
             snapshot: Duration::from_millis(200),
         }
     }

@@ -127,7 +127,7 @@ impl QueueReceiver {
         taken
     }
 
-    /// Says why this output will never take anything again.
+    /// Takes nothing any more, for this reason.
     pub(crate) fn fail(self, why: &str) {
         // The first reason stays.
         drop(self.shared.failure.set(why.to_owned()));

@@ -2,6 +2,8 @@
 //!
 //! The reader is the least of its possessions: it is dropped while the source waits, and opened anew at the newest
 //! page that was accepted (delivery rule 2). Where a new process begins is another matter, and [`super::acks`]'.
+//!
+//! Among many sources it reads when it has a seat, and comes at a moment of its own ([`super::crowd`]).
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::SourceEnd;
-use super::budget::Share;
+use super::budget::{Guess, Share};
+use super::crowd::{Errand, Member, Seat};
 use super::inlet::Inlet;
 use super::phase::{Phase, after};
 use super::retry::{Retry, Verdict};
@@ -20,10 +23,12 @@ use crate::stage::{Pace, Page, Progress, Reader, Source, StageError, Start};
 
 /// The longest checkpoint: it is written with each commit, and a person must be able to read it.
 const CHECKPOINT_MAX: usize = 64 << 10;
-/// What a page may cost before the first one has been seen.
-pub(crate) const FIRST_GUESS: usize = 1 << 20;
-/// No page is guessed to be smaller.
-pub(crate) const SMALLEST_GUESS: usize = 64 << 10;
+
+/// Opening a reader again takes a hundredth of it.
+const WORTH_GETTING_UP: Duration = Duration::from_millis(100);
+
+/// What a source waits for that has no share of the budget.
+const MEMORY: &str = "memory that other pages take";
 
 /// What the live reader of a source has done, for who must know that something was asked for later than something
 /// else (delivery rule 14).
@@ -40,6 +45,7 @@ pub(crate) struct Wiring {
     pub(crate) inlet: Arc<Inlet>,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) tide: watch::Sender<Tide>,
+    pub(crate) member: Arc<Member>,
 }
 
 /// One source at work.
@@ -47,14 +53,19 @@ pub(crate) struct SourceTask {
     inlet: Arc<Inlet>,
     source: Arc<dyn Source>,
     tide: watch::Sender<Tide>,
+    member: Arc<Member>,
     reader: Option<Box<dyn Reader>>,
+    /// What the reader sits on.
+    seat: Option<Seat>,
+    errand: Errand,
     /// The newest page that was accepted.
     newest: Start,
     /// The stamp of the credential that the newest reader was opened with.
     stamp: u64,
     /// Where a run that is to end may end.
     until: Option<u64>,
-    page_bytes: usize,
+    /// What the next page may take in memory.
+    guess: Guess,
     retry: Retry,
 }
 
@@ -65,17 +76,24 @@ impl SourceTask {
             inlet: wiring.inlet,
             source: wiring.source,
             tide: wiring.tide,
+            member: wiring.member,
             reader: None,
+            seat: None,
+            errand: Errand::Past,
             newest: start,
             stamp: 0,
             until: None,
-            page_bytes: FIRST_GUESS,
+            guess: Guess::new(),
             retry,
         }
     }
 
     /// Reads until there is a reason to end.
     pub(crate) async fn run(mut self) -> SourceEnd {
+        let first = sleep(self.member.before_the_first());
+        if let Err(end) = self.inlet.unless_stopped(first).await {
+            return end;
+        }
         loop {
             if let Err(end) = self.round().await {
                 return end;
@@ -90,7 +108,8 @@ impl SourceTask {
             .unless_stopped(inlet.delivered.acks.writable())
             .await?;
         writable.map_err(|_| inlet.end())?;
-        let share = self.share().await?;
+        self.sit_down().await?;
+        let mut share = self.share().await?;
         let read = inlet.unless_stopped(self.read()).await?;
         let page = match read {
             Ok(page) => page,
@@ -102,6 +121,9 @@ impl SourceTask {
         if self.retry.succeeded() {
             tracing::info!(source = %inlet.name(), "reading again");
         }
+        if !self.has_room(&page, &mut share) {
+            return Ok(());
+        }
         let (pace, progress) = (page.pace, page.progress.clone());
         inlet.gauge.progress(&progress);
         self.hand_over(page, share).await?;
@@ -109,12 +131,52 @@ impl SourceTask {
         self.rest(pace).await
     }
 
+    /// A seat, which a source that goes on has already.
+    async fn sit_down(&mut self) -> Result<(), SourceEnd> {
+        if self.seat.is_some() {
+            return Ok(());
+        }
+        let (inlet, member) = (Arc::clone(&self.inlet), Arc::clone(&self.member));
+        let held = self.source.held().min(inlet.options.timing.retry_longest);
+        if self.reader.is_none() && !held.is_zero() && member.is_in_a_crowd() {
+            inlet.unless_stopped(sleep(held)).await?;
+        }
+        let seat = inlet.unless_stopped(member.seat(self.errand));
+        self.seat = Some(self.hold_no_reader("its turn to be read", seat).await?);
+        Ok(())
+    }
+
+    /// Whether another source is to read before this one goes on: it sat long enough, or it would only sit there and be
+    /// held back.
+    fn must_get_up(&self) -> bool {
+        if !self.member.is_in_a_crowd() {
+            return false;
+        }
+        let expects = self
+            .reader
+            .as_ref()
+            .map(|reader| reader.expects_something());
+        let is_held = || self.source.held() >= WORTH_GETTING_UP;
+        let seat = self.seat.as_ref();
+        seat.is_some_and(|seat| self.member.must_get_up(seat))
+            || (expects == Some(false) && is_held())
+    }
+
+    /// Drops the reader, and lets another source read.
+    fn get_up(&mut self) {
+        self.reader = None;
+        self.seat = None;
+    }
+
     /// A share of the memory budget, before there is anything to keep in it.
     async fn share(&mut self) -> Result<Share, SourceEnd> {
         let inlet = Arc::clone(&self.inlet);
-        let share = inlet.unless_stopped(inlet.budget.share(self.page_bytes));
-        self.hold_no_reader("memory that other pages take", share)
-            .await
+        let share = inlet.unless_stopped(inlet.budget.share(self.guess.bytes()));
+        // Without memory nobody else could read either.
+        let seat = self.seat.take();
+        let share = self.hold_no_reader(MEMORY, share).await;
+        self.seat = seat;
+        share
     }
 
     async fn read(&mut self) -> Result<Page, StageError> {
@@ -135,30 +197,49 @@ impl SourceTask {
         Ok(page)
     }
 
+    /// Whether there is room in memory for a page that is in hand. If not, it is given up, and its reader with it:
+    /// what was accepted last leads to the same page again, once there is room for it (delivery rule 19).
+    fn has_room(&mut self, page: &Page, share: &mut Share) -> bool {
+        let bytes = page.held_bytes();
+        let has_room = self.inlet.budget.fit(share, bytes);
+        if has_room {
+            self.guess.held(bytes);
+        } else {
+            tracing::debug!(source = %self.inlet.name(), bytes, "a page is given up until there is memory for it");
+            self.guess.burst(bytes);
+            self.reader = None;
+        }
+        has_room
+    }
+
     /// Takes a page into the pipeline, however long its outputs need to make room.
     async fn hand_over(&mut self, page: Page, share: Share) -> Result<(), SourceEnd> {
-        self.page_bytes = page.batch.pinned_bytes().max(SMALLEST_GUESS);
         let inlet = Arc::clone(&self.inlet);
-        let (intake, share, turn) = if page.overlap {
-            // Memory first: who waits for memory with the turn in hand could wait for somebody who waits for the turn.
-            let fitting = inlet.budget.fit(share, page.batch.pinned_bytes());
-            let share = inlet.unless_stopped(fitting).await?;
-            let turn = inlet.unless_stopped(inlet.turn()).await?;
-            let intake = inlet.sift(page.batch, page.refused).await?;
-            (intake, share, turn)
+        let is_first = self.newest == Start::First;
+        let began = page.progress.first.filter(|_| is_first);
+        if let Some(began) = began {
+            inlet.reads_since(began);
+        }
+        let (intake, turn) = if page.overlap {
+            let turn = inlet.unless_stopped(inlet.turn());
+            let turn = self.hold_no_reader("another reader of it", turn).await?;
+            let intake = inlet.sift(page.batch, page.refused, inlet.border()).await?;
+            (intake, turn)
         } else {
-            (inlet.fresh(page.batch, page.refused), share, None)
+            (inlet.fresh(page.batch, page.refused), None)
         };
         inlet.gauge.read(intake.records(), intake.bytes());
         inlet.gauge.refused(intake.refused.len() as u64);
-        let is_first = self.newest == Start::First;
-        let began = page.progress.first.filter(|_| is_first);
         let checkpoint = Some(Arc::clone(&page.checkpoint));
         let accepted = inlet.accept(intake, checkpoint, began, share);
         self.hold_no_reader("its outputs to take what was read", accepted)
             .await?;
         drop(turn);
         self.newest = Start::Checkpoint(page.checkpoint);
+        self.errand = match page.progress.caught_up {
+            true => Errand::Live,
+            false => Errand::Past,
+        };
         if page.progress.caught_up {
             self.tide.send_modify(|tide| tide.caught_up = tide.begun);
         }
@@ -182,12 +263,15 @@ impl SourceTask {
 
     async fn rest(&mut self, pace: Pace) -> Result<(), SourceEnd> {
         let Pace::After(asked) = pace else {
+            if self.must_get_up() {
+                self.get_up();
+            }
             return Ok(());
         };
         let timing = &self.inlet.options.timing;
-        let wait = asked.min(timing.longest_wait);
-        if wait > timing.idle_release {
-            self.reader = None;
+        let wait = self.member.rest(asked.min(timing.longest_wait));
+        if wait > timing.idle_release || self.member.is_in_a_crowd() {
+            self.get_up();
         }
         self.inlet.unless_stopped(sleep(wait)).await
     }
@@ -196,17 +280,21 @@ impl SourceTask {
     async fn recover(&mut self, error: StageError) -> Result<(), SourceEnd> {
         let verdict = self.retry.judge(&error);
         self.note(&error, &verdict);
+        self.errand = Errand::Past;
+        // Before its first page a reader alone knows since when it asks; another one would begin later.
+        let is_first = self.newest == Start::First;
+        let may_rest = is_first || !self.member.is_in_a_crowd();
         let keeps_reader = match (&error, &verdict) {
-            (StageError::Transient(_), _) => true,
+            (StageError::Transient(_), _) => may_rest,
             (StageError::Throttled(_), Verdict::After(wait)) => {
-                // Before its first page a reader alone knows since when it asks; another one would begin later.
-                *wait <= self.inlet.options.timing.idle_release || self.newest == Start::First
+                is_first || (may_rest && *wait <= self.inlet.options.timing.idle_release)
             }
             _ => false,
         };
         if !keeps_reader {
             self.reader = None;
         }
+        self.seat = None;
         match verdict {
             Verdict::After(wait) => self.inlet.unless_stopped(sleep(wait)).await,
             Verdict::WhenAuthorized(longest) => {
@@ -230,7 +318,7 @@ impl SourceTask {
         if let Ok(done) = timeout(longest, &mut waiting).await {
             return done;
         }
-        self.reader = None;
+        self.get_up();
         let phase = self.inlet.gauge.blocked(what);
         let done = waiting.await;
         if let Some(phase) = phase {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::blocking::off_worker;
 use super::{PipelineError, PipelineSpec, SourceSpec};
@@ -12,12 +13,17 @@ use crate::state::{LedgerSize, State, StateError, StoredSource};
 /// all the time from one that starts in mid-stream.
 pub(crate) const KNOWN: &str = "";
 
+/// What our clock and that of a system may differ in, and what the first page may take. In nanoseconds.
+const CLOCKS_DIFFER: u64 = 3_600_000_000_000;
+
 /// What is stored.
 pub(crate) struct Found {
     sources: HashMap<String, StoredSource>,
     positions: HashMap<String, String>,
     /// When the newest finished audit of each source ended.
     audited: HashMap<String, u64>,
+    /// What was learnt of each source.
+    habits: HashMap<String, String>,
 }
 
 impl Found {
@@ -28,6 +34,7 @@ impl Found {
                 sources: state.sources()?.into_iter().collect(),
                 positions: state.positions()?.into_iter().collect(),
                 audited: state.audited()?.into_iter().collect(),
+                habits: state.habits()?.into_iter().collect(),
             })
         };
         Ok(off_worker(load).await??)
@@ -38,18 +45,18 @@ impl Found {
         let Some(stored) = self.sources.get(&*spec.name) else {
             return Ok(Start::First);
         };
-        if stored.owner == spec.owner {
-            return Ok(match stored.rewind_to {
-                Some(time) => Start::At(time),
-                None => Start::Checkpoint(Arc::clone(&stored.checkpoint)),
-            });
-        }
-        let (name, was, is) = (&spec.name, &stored.owner, &spec.owner);
-        Err(format!(
-            "the checkpoint stored for {name} belongs to {} at {}, and {name} is {} at {} now; \
-             choose another name, or run `logweir state forget {name}` to begin from the start",
-            was.plugin, was.origin, is.plugin, is.origin
-        ))
+        stored.owner.admits(&spec.name, &spec.owner)?;
+        Ok(match stored.rewind_to {
+            Some(time) => Start::At(time),
+            None => Start::Checkpoint(Arc::clone(&stored.checkpoint)),
+        })
+    }
+
+    /// Since when everything of a source was read, or is read from now on; nanoseconds since 1970, 0 if that is not known.
+    pub(crate) fn read_since(&self, name: &str) -> u64 {
+        let stored = self.sources.get(name);
+        let times = stored.map(|stored| [stored.read_since, stored.rewind_to]);
+        times.into_iter().flatten().flatten().min().unwrap_or(0)
     }
 
     /// When a source's newest finished audit ended, nanoseconds since 1970.
@@ -61,6 +68,11 @@ impl Found {
     pub(crate) fn ledger(&self, name: &str) -> LedgerSize {
         let stored = self.sources.get(name);
         stored.map_or_else(LedgerSize::default, |stored| stored.ledger)
+    }
+
+    /// What was learnt of a source, as [`super::status::SourceGauge::habit`] told it.
+    pub(crate) fn habit(&self, name: &str) -> Option<&str> {
+        self.habits.get(name).map(String::as_str)
     }
 
     /// Whether an output has been part of an earlier run.
@@ -82,6 +94,13 @@ impl Found {
                 "the state has a checkpoint of a source that is not configured; `logweir state forget {name}` removes it"
             );
         }
+        for (name, since) in self.short_of_the_past(spec) {
+            let since = super::audit::time(since);
+            tracing::warn!(
+                source = name,
+                "more of the past is configured than was read; `logweir backfill {name} --since {since}` reads the rest"
+            );
+        }
         for (output, source) in self.in_mid_stream(spec) {
             tracing::warn!(
                 output,
@@ -101,6 +120,20 @@ impl Found {
             .collect();
         orphans.sort_unstable();
         orphans
+    }
+
+    /// Sources whose first read would go further back now than it did, and where it would begin.
+    fn short_of_the_past<'a>(&self, spec: &'a PipelineSpec) -> Vec<(&'a str, u64)> {
+        let short = |source: &'a SourceSpec| {
+            let stored = self.sources.get(&*source.name)?;
+            let wanted = source.expectations.backfill?;
+            let kept = source.expectations.retention.unwrap_or(Duration::MAX);
+            let wanted = u64::try_from(wanted.min(kept).as_nanos()).unwrap_or(u64::MAX);
+            let begins = stored.first?.saturating_sub(wanted);
+            let reads = self.read_since(&source.name);
+            (begins.saturating_add(CLOCKS_DIFFER) < reads).then_some((&*source.name, begins))
+        };
+        spec.sources.iter().filter_map(short).collect()
     }
 
     /// New outputs of sources that have been read before.
@@ -178,6 +211,8 @@ mod tests {
             settled: 7,
             dead: 0,
             updated: 0,
+            read_since: Some(1_000_000_000_000_000),
+            first: Some(2_000_000_000_000_000),
             ledger: LedgerSize::default(),
         }
     }
@@ -193,6 +228,7 @@ mod tests {
                 .map(|(name, at)| ((*name).to_owned(), (*at).to_owned()))
                 .collect(),
             audited: HashMap::new(),
+            habits: HashMap::new(),
         }
     }
 
@@ -209,6 +245,29 @@ mod tests {
             Ok(Start::Checkpoint("7".into()))
         );
         assert_eq!(found.start(&spec.sources[1]), Ok(Start::First));
+    }
+
+    #[test]
+    fn delivery_15_a_longer_backfill_in_the_configuration_is_named_and_not_begun() {
+        let second = 1_000_000_000;
+        let short = |backfill, retention: Option<u64>| {
+            let mut source = source("acme", &[]);
+            source.expectations.backfill = Some(Duration::from_secs(backfill));
+            source.expectations.retention = retention.map(Duration::from_secs);
+            let spec = PipelineSpec {
+                sources: vec![source],
+                outputs: vec![],
+            };
+            let found = found(&["acme"], &[]);
+            found
+                .short_of_the_past(&spec)
+                .pop()
+                .map(|(_, since)| since / second)
+        };
+        assert_eq!(short(1_000_000, None), None, "as far as it was read");
+        assert_eq!(short(1_500_000, None), Some(500_000));
+        assert_eq!(short(500_000, None), None);
+        assert_eq!(short(1_500_000, Some(1_000_000)), None, "there is no more");
     }
 
     #[test]

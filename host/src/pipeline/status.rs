@@ -187,6 +187,16 @@ impl SourceGauge {
         self.slow().ledger = size;
     }
 
+    /// What was learnt of it, for the next process.
+    pub(crate) fn habit(&self) -> String {
+        self.slow().watcher.habit()
+    }
+
+    /// What an earlier process learnt.
+    pub(crate) fn recall(&self, habit: &str) {
+        self.slow().watcher.recall(habit);
+    }
+
     pub(crate) fn progress(&self, progress: &Progress) {
         let mut slow = self.slow();
         slow.watcher.page(progress);
@@ -217,6 +227,13 @@ impl SourceGauge {
         self.slow().phase = phase;
     }
 
+    /// It is read in another way from now on. What was counted stays.
+    pub(crate) fn renew(&self, expectations: Expectations) {
+        let mut slow = self.slow();
+        slow.phase = Phase::Starting;
+        slow.watcher.expect(expectations);
+    }
+
     /// It waits for something in this process; returns what it did before, unless it fails, which is worse.
     pub(crate) fn blocked(&self, reason: &str) -> Option<Phase> {
         let mut slow = self.slow();
@@ -239,13 +256,17 @@ impl SourceGauge {
         *self.slow().restarts.entry(Crash::of(reason)).or_default() += 1;
     }
 
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (load(&self.records), load(&self.settled), load(&self.dead))
     }
 
     /// Looks at the clock, and takes a snapshot.
-    fn snapshot(&self, at: Instant) -> SourceStatus {
+    pub(crate) fn snapshot(&self, at: Instant) -> SourceStatus {
         let (records, settled, dead) = self.counts();
         let mut slow = self.slow();
         if !matches!(slow.phase, Phase::Stopped { .. } | Phase::Finished) {
@@ -277,7 +298,6 @@ impl SourceGauge {
 /// What a delivery's task writes and a snapshot reads.
 pub(crate) struct OutputGauge {
     name: Arc<str>,
-    depth: QueueDepth,
     records: AtomicU64,
     bytes: AtomicU64,
     refused: AtomicU64,
@@ -287,19 +307,40 @@ pub(crate) struct OutputGauge {
 #[derive(Default)]
 struct SlowOutput {
     phase: Phase,
+    /// Its queues: more than one for a while after a reload.
+    depths: Vec<QueueDepth>,
     last_error: Option<Failure>,
     rate: Rate,
 }
 
 impl OutputGauge {
-    pub(crate) fn new(name: Arc<str>, depth: QueueDepth) -> Self {
+    pub(crate) fn new(name: Arc<str>) -> Self {
         Self {
             name,
-            depth,
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             slow: Mutex::default(),
+        }
+    }
+
+    /// It has another queue from now on, beside those that are not empty yet.
+    pub(crate) fn queue(&self, depth: QueueDepth) {
+        let mut slow = self.slow();
+        slow.depths.retain(|depth| depth.records() > 0);
+        slow.depths.push(depth);
+    }
+
+    /// Records that wait for it or are being written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.slow().depths.iter().map(QueueDepth::records).sum()
+    }
+
+    /// Why it does not work at the moment, if it does not.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.slow().phase {
+            Phase::Failing(failure) => Some(failure.why.clone()),
+            _ => None,
         }
     }
 
@@ -324,7 +365,7 @@ impl OutputGauge {
     }
 
     /// Looks at the clock, and takes a snapshot.
-    fn snapshot(&self, at: Instant) -> OutputStatus {
+    pub(crate) fn snapshot(&self, at: Instant) -> OutputStatus {
         let mut slow = self.slow();
         slow.rate.look(self.records(), at);
         OutputStatus {
@@ -334,34 +375,14 @@ impl OutputGauge {
             bytes: self.bytes.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             per_minute: slow.rate.per_minute(),
-            queued_records: self.depth.records(),
-            queued_bytes: self.depth.bytes(),
+            queued_records: slow.depths.iter().map(QueueDepth::records).sum(),
+            queued_bytes: slow.depths.iter().map(QueueDepth::bytes).sum(),
             last_error: slow.last_error.clone(),
         }
     }
 
     fn slow(&self) -> MutexGuard<'_, SlowOutput> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// All gauges of a pipeline.
-pub(crate) struct Board {
-    pub(crate) sources: Vec<Arc<SourceGauge>>,
-    pub(crate) outputs: Vec<Arc<OutputGauge>>,
-}
-
-impl Board {
-    pub(crate) fn snapshot(&self, state: Option<Failure>) -> Status {
-        let at = Instant::now();
-        let sources = self.sources.iter().map(|gauge| gauge.snapshot(at));
-        let outputs = self.outputs.iter().map(|gauge| gauge.snapshot(at));
-        Status {
-            sources: sources.collect(),
-            outputs: outputs.collect(),
-            state,
-            taken: Some(at),
-        }
     }
 }
 

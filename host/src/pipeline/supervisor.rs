@@ -1,21 +1,45 @@
 //! Owns every task of a pipeline, from the first page to the last commit.
 
+mod begin;
+mod change;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::acks::{Acks, Committer};
-use super::assembly::{AssembledSource, Assembly};
-use super::audit::{AuditTask, Desk};
+use super::acks::{Committer, Storage, acks};
+use super::assembly::Common;
+use super::audit::{Desk, Task};
+use super::board::{Board, Gauges};
+use super::budget::Budget;
+use super::burial::Burial;
+use super::change::AskedChange;
+use super::crowd::Crowd;
+use super::dead_letter::DeadLetter;
 use super::delivery::Delivery;
 use super::phase::Phase;
+use super::seats::{Seats, SourceSeat};
 use super::startup::Found;
-use super::status::{Board, Status};
-use super::{OutputEnd, OutputReport, Report, SourceEnd, SourceReport};
+use super::status::Status;
+use super::{Options, OutputEnd, PipelineSpec, Report, SourceEnd};
+use crate::state::State;
+
+/// What a pipeline is supervised with.
+pub(crate) struct Parts {
+    pub(crate) state: State,
+    pub(crate) dead_letter: DeadLetter,
+    pub(crate) options: Arc<Options>,
+    /// Read no more.
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) reopen: watch::Receiver<u64>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) desk: Desk,
+    pub(crate) changes: mpsc::Receiver<AskedChange>,
+}
 
 /// Who a task is.
 #[derive(Debug, Clone, Copy)]
@@ -23,74 +47,83 @@ enum Role {
     Source(usize),
     Output(usize),
     Committer,
-    Audit,
+    Errand,
 }
 
 /// How a task ended.
 enum Ended {
     Source(SourceEnd),
-    Output(OutputEnd),
+    Output(OutputEnd, Option<Box<Delivery>>),
     Committer(Result<(), String>),
-    Audit,
-}
-
-/// A source, how it is told to stop, and how it ended.
-struct Watched {
-    name: Arc<str>,
-    outputs: Vec<usize>,
-    stop: CancellationToken,
-    end: Option<SourceEnd>,
-}
-
-/// An output and how it ended.
-struct Served {
-    name: Arc<str>,
-    end: Option<OutputEnd>,
+    Errand,
 }
 
 pub(crate) struct Supervisor {
     tasks: JoinSet<Ended>,
     roles: HashMap<Id, Role>,
-    sources: Vec<Watched>,
-    outputs: Vec<Served>,
-    acks: Acks,
+    seats: Seats,
+    common: Common,
+    gauges: Gauges,
     board: Board,
     desk: Desk,
+    changes: mpsc::Receiver<AskedChange>,
+    /// Cancelled when everything is in the books.
     finish: CancellationToken,
-    give_up: CancellationToken,
     /// Whether the committer ended before its time.
     state_failed: bool,
     status: watch::Sender<Status>,
 }
 
 impl Supervisor {
-    pub(crate) fn start(
-        assembly: Assembly,
-        status: watch::Sender<Status>,
-        desk: Desk,
-        found: &Found,
-    ) -> Self {
+    pub(crate) fn start(parts: Parts, spec: PipelineSpec, found: &Found) -> Self {
+        let (finish, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let gauges = Gauges::default();
+        let (acks, committer) = acks(Storage {
+            state: parts.state.clone(),
+            options: Arc::clone(&parts.options),
+            gauges: gauges.clone(),
+            finish: finish.clone(),
+            give_up: give_up.clone(),
+        });
+        let options = parts.options;
+        let common = Common {
+            state: parts.state,
+            burial: Burial::new(parts.dead_letter, Arc::clone(&options), give_up.clone()),
+            budget: Budget::new(options.budget),
+            crowd: Crowd::new(options.readers, options.timing.slice),
+            options,
+            acks,
+            reopen: parts.reopen,
+            shutdown: parts.shutdown,
+            give_up,
+        };
         let mut supervisor = Self {
             tasks: JoinSet::new(),
             roles: HashMap::new(),
-            sources: Vec::new(),
-            outputs: Vec::new(),
-            acks: assembly.acks,
-            board: assembly.board,
-            desk,
-            finish: assembly.finish,
-            give_up: assembly.give_up,
+            seats: Seats::default(),
+            common,
+            gauges,
+            board: Board::default(),
+            desk: parts.desk,
+            changes: parts.changes,
+            finish,
             state_failed: false,
-            status,
+            status: parts.status,
         };
-        supervisor.start_committer(assembly.committer);
-        for source in assembly.sources {
-            let audited = found.audited(&source.name);
-            supervisor.start_source(source, audited);
-        }
-        for (name, delivery) in assembly.outputs {
-            supervisor.start_output(name, delivery);
-        }
+        supervisor.start_committer(committer);
+        let outputs: Vec<_> = spec
+            .outputs
+            .into_iter()
+            .map(|output| supervisor.add_output(output, found))
+            .collect();
+        let sources: Vec<_> = spec
+            .sources
+            .into_iter()
+            .map(|source| supervisor.add_source(source, found))
+            .collect();
+        supervisor.seats.written = outputs;
+        supervisor.seats.read = sources;
+        supervisor.board = supervisor.seats.board();
         supervisor
     }
 
@@ -101,55 +134,17 @@ impl Supervisor {
         self.roles.insert(task.id(), Role::Committer);
     }
 
-    fn start_source(&mut self, source: AssembledSource, audited: Option<u64>) {
-        let AssembledSource {
-            name,
-            outputs,
-            stop,
-            auditor,
-            task,
-        } = source;
-        let index = self.sources.len();
-        self.desk.add(Arc::clone(&name), auditor, audited);
-        self.sources.push(Watched {
-            name,
-            outputs,
-            stop,
-            end: None,
-        });
-        match task {
-            Ok(task) => {
-                let task = self.tasks.spawn(async { Ended::Source(task.run().await) });
-                self.roles.insert(task.id(), Role::Source(index));
-            }
-            Err(why) => self.source_ended(index, SourceEnd::Stopped(why)),
-        }
-    }
-
-    fn start_output(&mut self, name: Arc<str>, delivery: Delivery) {
-        let task = self
-            .tasks
-            .spawn(async { Ended::Output(delivery.run().await) });
-        self.roles
-            .insert(task.id(), Role::Output(self.outputs.len()));
-        self.outputs.push(Served { name, end: None });
-    }
-
-    fn start_audit(&mut self, audit: AuditTask) {
+    fn start_errand(&mut self, errand: Task) {
         let task = self.tasks.spawn(async {
-            audit.run().await;
-            Ended::Audit
+            errand.run().await;
+            Ended::Errand
         });
-        self.roles.insert(task.id(), Role::Audit);
+        self.roles.insert(task.id(), Role::Errand);
     }
 
     /// Waits for all tasks to end, in the order in which they can: sources, outputs, the committer.
-    pub(crate) async fn run(
-        mut self,
-        shutdown: CancellationToken,
-        drain: std::time::Duration,
-        mut ticks: Interval,
-    ) -> Report {
+    pub(crate) async fn run(mut self, drain: std::time::Duration, mut ticks: Interval) -> Report {
+        let shutdown = self.common.shutdown.clone();
         let mut deadline = None;
         loop {
             tokio::select! {
@@ -157,28 +152,46 @@ impl Supervisor {
                     Some(ended) => self.ended(ended),
                     None => break,
                 },
-                audit = self.desk.next() => self.start_audit(audit),
+                errand = self.desk.next() => self.start_errand(errand),
+                Some(asked) = self.changes.recv() => self.change(asked),
                 () = shutdown.cancelled(), if deadline.is_none() => {
-                    self.desk.close_all();
+                    self.wind_down();
                     deadline = Some(Instant::now() + drain);
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if self.is_draining_since(deadline) => {
                     tracing::warn!("what could not be delivered in time is read again after the next start");
-                    self.give_up.cancel();
+                    self.common.give_up.cancel();
                 }
                 _ = ticks.tick() => self.publish(),
             }
-            let delivered = self.outputs.iter().all(|output| output.end.is_some());
-            if delivered && self.sources.iter().all(|source| source.end.is_some()) {
-                self.finish.cancel();
-            }
+            self.finish_when_done();
         }
         self.publish();
-        self.report()
+        self.seats.report(self.state_failed)
     }
 
     fn is_draining_since(&self, deadline: Option<Instant>) -> bool {
-        deadline.is_some() && !self.give_up.is_cancelled()
+        deadline.is_some() && !self.common.give_up.is_cancelled()
+    }
+
+    /// Nothing new begins.
+    fn wind_down(&mut self) {
+        self.desk.close_all();
+        self.changes.close();
+    }
+
+    /// When nothing is read any more, the queues are closed; when those are empty, the books.
+    fn finish_when_done(&mut self) {
+        if !self.seats.all_read() {
+            return;
+        }
+        self.changes.close();
+        for seat in &mut self.seats.outputs {
+            seat.queue = None;
+        }
+        if self.seats.all_written() {
+            self.finish.cancel();
+        }
     }
 
     fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
@@ -199,119 +212,88 @@ impl Supervisor {
                 self.source_ended(index, end);
             }
             (Some(Role::Output(index)), ended) => {
-                let end = match ended {
-                    Ok(Ended::Output(end)) => end,
+                let (end, rest) = match ended {
+                    Ok(Ended::Output(end, rest)) => (end, rest),
                     Ok(_) => return,
-                    Err(why) => OutputEnd::Failed(why),
+                    Err(why) => (OutputEnd::Failed(why), None),
                 };
-                self.output_ended(index, end);
+                self.output_ended(index, end, rest);
             }
             (Some(Role::Committer), Ok(Ended::Committer(Ok(())))) | (None, _) => {}
-            (Some(Role::Audit), ended) => {
+            (Some(Role::Errand), ended) => {
                 self.desk.ended();
                 if let Err(why) = ended {
-                    tracing::error!(error = why, "an audit stopped");
+                    tracing::error!(error = why, "an audit or a backfill stopped");
                 }
             }
             (Some(Role::Committer), _) => self.state_failed(),
         }
     }
 
+    /// It gives its seat to what a reload put behind it, if there is something.
     fn source_ended(&mut self, index: usize, end: SourceEnd) {
         self.desk.close(index);
-        let Some((source, gauge)) = self
-            .sources
-            .get_mut(index)
-            .zip(self.board.sources.get(index))
-        else {
+        let Some(seat) = self.seats.sources.get_mut(index) else {
             return;
         };
+        seat.work = None;
+        let next = seat.next.take();
+        let next = next.filter(|_| !self.common.shutdown.is_cancelled() && !self.state_failed);
+        if let Some(next) = next {
+            return self.start_source(index, next);
+        }
+        let (name, gauge) = (&seat.identity.name, &seat.identity.gauge);
         match &end {
             SourceEnd::Stopped(why) => {
-                tracing::error!(source = %source.name, error = why, "stopped");
+                tracing::error!(source = %name, error = why, "stopped");
                 gauge.phase(Phase::Stopped { why: why.clone() });
             }
             SourceEnd::CaughtUp | SourceEnd::ShutDown => {
-                tracing::info!(source = %source.name, ?end, "ended");
+                tracing::info!(source = %name, ?end, "ended");
                 gauge.phase(Phase::Finished);
             }
         }
-        source.end = Some(end);
+        seat.end = Some(end);
     }
 
     /// The checkpoints of an output's sources can't move without it.
-    fn output_ended(&mut self, index: usize, end: OutputEnd) {
-        let Some((output, gauge)) = self
-            .outputs
-            .get_mut(index)
-            .zip(self.board.outputs.get(index))
-        else {
+    fn output_ended(&mut self, index: usize, end: OutputEnd, rest: Option<Box<Delivery>>) {
+        let Some(seat) = self.seats.outputs.get_mut(index) else {
             return;
         };
+        if let Some(mut delivery) = rest {
+            if let Some(renewal) = delivery.unseen() {
+                delivery.renew(renewal);
+                return self.start_output(index, *delivery);
+            }
+            seat.parked = Some(delivery);
+        }
         match &end {
             OutputEnd::Failed(why) => {
-                tracing::error!(output = %output.name, error = why, "failed for good, and so its sources stop");
-                gauge.phase(Phase::Stopped { why: why.clone() });
-                for source in self
-                    .sources
-                    .iter()
-                    .filter(|source| source.outputs.contains(&index))
-                {
-                    source.stop.cancel();
+                tracing::error!(output = %seat.name, error = why, "failed for good, and so its sources stop");
+                seat.gauge.phase(Phase::Stopped { why: why.clone() });
+                let sources = self.seats.sources.iter();
+                for source in sources.filter(|source| source.outputs.contains(&index)) {
+                    source.stop();
                 }
             }
-            OutputEnd::Drained | OutputEnd::Interrupted => gauge.phase(Phase::Finished),
+            OutputEnd::Drained | OutputEnd::Interrupted => seat.gauge.phase(Phase::Finished),
         }
-        output.end = Some(end);
+        if let Some(seat) = self.seats.outputs.get_mut(index) {
+            seat.end = Some(end);
+        }
+        self.board = self.seats.board();
     }
 
     /// Without checkpoints there is no point in reading or writing any more.
     fn state_failed(&mut self) {
         self.state_failed = true;
-        for source in &self.sources {
-            source.stop.cancel();
-        }
-        self.give_up.cancel();
+        self.seats.sources.iter().for_each(SourceSeat::stop);
+        self.common.give_up.cancel();
     }
 
     fn publish(&self) {
-        self.status
-            .send_replace(self.board.snapshot(self.acks.failing()));
-    }
-
-    fn report(self) -> Report {
-        let gauges = self.board.sources.iter();
-        let sources = self.sources.into_iter().zip(gauges).map(|(source, gauge)| {
-            let (read, settled, dead) = gauge.counts();
-            SourceReport {
-                name: source.name,
-                end: source.end.unwrap_or(SourceEnd::ShutDown),
-                read,
-                settled,
-                dead,
-            }
-        });
-        let gauges = self.board.outputs.iter();
-        let outputs = self
-            .outputs
-            .into_iter()
-            .zip(gauges)
-            .map(|(output, gauge)| OutputReport {
-                name: output.name,
-                end: output.end.unwrap_or(OutputEnd::Interrupted),
-                written: gauge.records(),
-            });
-        let (sources, outputs): (Vec<_>, Vec<_>) = (sources.collect(), outputs.collect());
-        let stopped = sources
-            .iter()
-            .any(|source| matches!(source.end, SourceEnd::Stopped(_)));
-        let failed = outputs
-            .iter()
-            .any(|output| matches!(output.end, OutputEnd::Failed(_)));
-        Report {
-            failed: self.state_failed || stopped || failed,
-            sources,
-            outputs,
-        }
+        let failing = self.common.acks.failing();
+        self.status.send_replace(self.board.snapshot(failing));
     }
 }

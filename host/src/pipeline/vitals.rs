@@ -37,7 +37,7 @@ pub struct Vitals {
 /// Watches one source: told of each page, and of the time a few times a second.
 pub(crate) struct Watcher {
     name: Arc<str>,
-    retention: Option<Duration>,
+    expectations: Expectations,
     position: Position,
     rate: Rate,
     listener: Listener,
@@ -50,13 +50,38 @@ impl Watcher {
     pub(crate) fn new(name: Arc<str>, expectations: Expectations) -> Self {
         Self {
             name,
-            retention: expectations.retention,
+            expectations,
             position: Position::default(),
             rate: Rate::default(),
             listener: Listener::new(expectations.silence, Instant::now()),
             last_record: None,
             expiring: false,
         }
+    }
+
+    /// What was learnt so far, for [`Watcher::recall`].
+    pub(crate) fn habit(&self) -> String {
+        let habit = self.listener.habit(Instant::now());
+        // Numbers always can be written.
+        serde_json::to_string(&habit).unwrap_or_default()
+    }
+
+    /// Goes on where the watcher of an earlier process was.
+    pub(crate) fn recall(&mut self, habit: &str) {
+        match serde_json::from_str(habit) {
+            Ok(habit) => {
+                self.listener = Listener::resume(self.expectations.silence, &habit, Instant::now());
+            }
+            Err(error) => {
+                tracing::debug!(source = %self.name, %error, "what was learnt of it is not understood, and learnt anew");
+            }
+        }
+    }
+
+    /// What is normal is something else from now on; what was learnt stays.
+    pub(crate) fn expect(&mut self, expectations: Expectations) {
+        self.expectations = expectations;
+        self.listener.expect(expectations.silence);
     }
 
     /// A page came.
@@ -104,7 +129,7 @@ impl Watcher {
             per_minute: self.rate.per_minute(),
             to_go: self.position.to_go(at),
             settled_until: self.position.settled(),
-            retention: self.retention,
+            retention: self.expectations.retention,
             expiry: self.expiry(),
             last_record: self.last_record,
             silence_limit: self.listener.limit(at),
@@ -113,7 +138,7 @@ impl Watcher {
     }
 
     fn expiry(&self) -> Option<Expiry> {
-        self.position.expiry(self.retention?, now())
+        self.position.expiry(self.expectations.retention?, now())
     }
 
     fn say(&self, change: Option<SilenceChange>) {

@@ -60,6 +60,12 @@ impl Door {
         }
     }
 
+    /// Whether an answer is on its way, or there and not read.
+    pub(crate) fn expects_something(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.expects_something())
+    }
+
     /// How long the gate has held requests of this instance back so far.
     pub(crate) fn held_clock(&self) -> impl Fn() -> Duration + use<> {
         let session = self.session.clone();

@@ -77,6 +77,11 @@ impl Guest {
     pub(crate) fn set_priority(&self, priority: Priority) {
         self.door.set_priority(priority);
     }
+
+    /// Whether an answer is on its way to this instance, or there and not read.
+    pub(crate) fn expects_something(&self) -> bool {
+        self.door.expects_something()
+    }
 }
 
 /// Makes a store with the limits in force and nothing in it.

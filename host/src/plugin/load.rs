@@ -53,6 +53,11 @@ impl Plugin {
         &self.digest
     }
 
+    /// Whether it was loaded from these bytes.
+    pub(crate) fn is_of(&self, bytes: &[u8]) -> bool {
+        hex(&Sha256::digest(bytes)) == self.digest
+    }
+
     /// Refuses a plugin that is not the one that was pinned by its SHA-256.
     pub(crate) fn check_pin(&self, pinned: Option<[u8; 32]>) -> Result<(), PluginError> {
         match pinned {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -84,6 +85,11 @@ impl ComponentSource {
         &self.shared.meter
     }
 
+    /// Reads the credentials, unless the gate has them as they are now. Whoever opens a reader does it too.
+    pub async fn read_credentials(&self) -> Result<(), StageError> {
+        self.apply_credentials().await
+    }
+
     /// Gives the gate the credentials as they are now, if they changed, or if the peer refused those it has: what a
     /// command prints may have changed without a sign.
     async fn apply_credentials(&self) -> Result<(), StageError> {
@@ -128,6 +134,20 @@ impl Source for ComponentSource {
 
     fn credential_stamp(&self) -> u64 {
         self.credentials.stamp()
+    }
+
+    fn held(&self) -> Duration {
+        self.shared.gate.holds_for(self.shared.priority())
+    }
+}
+
+impl Shared {
+    /// The gate serves polls at the head before those who catch up. Which one the next request is, the newest page said.
+    fn priority(&self) -> Priority {
+        match self.caught_up.load(Ordering::Relaxed) {
+            true => Priority::Live,
+            false => Priority::Backlog,
+        }
     }
 }
 
@@ -204,8 +224,14 @@ impl Instance {
 
 #[async_trait]
 impl Reader for Instance {
+    fn expects_something(&self) -> bool {
+        self.store.data().expects_something()
+    }
+
     async fn read(&mut self) -> Result<Page, StageError> {
-        self.store.data().set_priority(self.priority());
+        let by_pages = self.shared.priority();
+        let priority = self.priority.unwrap_or(by_pages);
+        self.store.data().set_priority(priority);
         let _running = self.shared.plugins.ticker.running();
         let (plugin, reader) = (&self.plugin, self.reader);
         let read = instance::call(&mut self.store, self.shared.limits.call, async |store| {
@@ -231,15 +257,6 @@ impl Reader for Instance {
 }
 
 impl Instance {
-    /// The gate serves polls at the head before those who catch up. Which one this is, the page before said.
-    fn priority(&self) -> Priority {
-        let by_pages = match self.shared.caught_up.load(Ordering::Relaxed) {
-            true => Priority::Live,
-            false => Priority::Backlog,
-        };
-        self.priority.unwrap_or(by_pages)
-    }
-
     /// The host never trusts a page (trust rule 16): sizes first, then every span.
     fn check_page(&self, page: convert::GuestPage) -> Result<Page, StageError> {
         let limits = &self.shared.limits;

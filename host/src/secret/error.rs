@@ -18,14 +18,16 @@ pub enum SecretRefError {
     #[error("there are no `{0}` references; write `${{env:NAME}}` or `${{file:PATH}}`")]
     UnknownScheme(String),
     /// A command in a file that may not name any.
-    #[error("a file in `logweir.d` may not run commands; write `${{exec:…}}` in the main file")]
+    #[error(
+        "a file in `logweir.d`, or a template's list, may not run commands; write `${{exec:…}}` in the main file"
+    )]
     IncludedExec,
     /// No command.
     #[error("`${{exec:}}` names no command")]
     NoCommand,
     /// A file that an included file may not name.
     #[error(
-        "a file in `logweir.d` may name secret files below that folder alone; move the secret there: `${{file:logweir.d/NAME}}`"
+        "a file in `logweir.d` may name secret files below that folder alone, and a template's list those below its own; move the secret there"
     )]
     Outside,
     /// Not a name that an environment variable can have.

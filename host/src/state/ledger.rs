@@ -11,6 +11,9 @@
 //! **Low-water mark.** A record is settled after it was published. So of everything published after the newest row
 //! that left was settled, the ledger knows all that was delivered. Before the first row leaves, the mark is where the
 //! source's first read began.
+//!
+//! **Early records.** The first read brings what was persisted since it began, and some of that was published before. They
+//! are few, and remembered for good: who reads more of the past later, by publication, comes to them again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +26,9 @@ use super::{State, StateError};
 /// The longest that a gap between two commits of one source counts for the age of what is before it. In nanoseconds.
 pub(super) const GAP_MAX: i64 = 3_600_000_000_000;
 
+/// The age of rows that never leave: newer than all others.
+const NEVER_OLD: i64 = i64::MAX;
+
 /// Read at a time: a quarter of a million records, little enough for a commit to wait for.
 const STEP_BYTES: usize = 4 << 20;
 
@@ -30,12 +36,14 @@ const STEP_BYTES: usize = 4 << 20;
 const ROW_BYTES: usize = 256;
 
 /// What one settled batch leaves in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LedgerRow {
     /// Its records, those included that went to the dead letter.
     pub digests: Vec<Digest>,
     /// The newest time of any of its records, nanoseconds since 1970; 0 if none has one.
     pub newest: u64,
+    /// Whether these records were published no later than where the first read began. Such rows never leave.
+    pub early: bool,
 }
 
 /// How much a source's ledger holds.
@@ -76,7 +84,8 @@ pub(super) fn write(
     for row in rows.iter().filter(|row| !row.digests.is_empty()) {
         let sql = "INSERT INTO ledger (source, worked, settled, newest, digests) VALUES (?1, ?2, ?3, ?4, ?5)";
         let blob = digest::encode(&row.digests);
-        let values = params![source, age.worked, age.now, signed(row.newest), blob];
+        let worked = if row.early { NEVER_OLD } else { age.worked };
+        let values = params![source, worked, age.now, signed(row.newest), blob];
         transaction.prepare_cached(sql)?.execute(values)?;
         added += row.digests.len();
     }

@@ -19,6 +19,7 @@ fn row(numbers: impl IntoIterator<Item = u64>) -> Arc<LedgerRow> {
     let numbers: Vec<_> = numbers.into_iter().collect();
     Arc::new(LedgerRow {
         newest: numbers.iter().copied().max().unwrap_or(0),
+        early: false,
         digests: numbers.into_iter().map(digest).collect(),
     })
 }

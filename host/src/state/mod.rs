@@ -1,14 +1,16 @@
-//! What survives a restart: checkpoints, positions, the ledger of delivered records, how far audits are, and digests
-//! of compiled plugins. SQLite in a private folder.
+//! What survives a restart: checkpoints, positions, the ledger of delivered records, how far audits are, what is usual
+//! for a source, and digests of compiled plugins. SQLite in a private folder.
 //!
 //! Everything that one commit holds becomes true at once or not at all, and is on the disk before [`State::commit`]
 //! returns. A database that is damaged, or written by a newer version, is refused and never reset: resetting it would
 //! read months of records again. Several processes may look; the one that moves checkpoints holds [`State::lock`].
 
 mod audit;
+mod backfill;
 mod digest;
 mod error;
 mod folder;
+mod habit;
 mod ledger;
 mod lock;
 mod schema;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 pub use audit::{AuditRow, Suspect, Verdict};
+pub use backfill::BackfillRow;
 pub use digest::{Digest, Digester};
 pub use error::StateError;
 pub use ledger::{LedgerRow, LedgerSize};
@@ -37,6 +40,20 @@ pub struct Owner {
     pub plugin: String,
     /// What it reads: the origin of the need that carries the credential, else of the first need, else empty.
     pub origin: String,
+}
+
+impl Owner {
+    /// Whether a source of this name that is `other` now may go on from a checkpoint of this owner; if not, what to do.
+    pub(crate) fn admits(&self, name: &str, other: &Self) -> Result<(), String> {
+        if self == other {
+            return Ok(());
+        }
+        Err(format!(
+            "the checkpoint stored for {name} belongs to {} at {}, and {name} is {} at {} now; \
+             choose another name, or run `logweir state forget {name}` to begin from the start",
+            self.plugin, self.origin, other.plugin, other.origin
+        ))
+    }
 }
 
 /// What one transaction writes.

@@ -9,7 +9,7 @@ use super::StateError;
 
 /// What makes each layout of the one before it; the first one of nothing. One is added whenever an older version would
 /// misread what this one writes, and none is ever changed: databases of all layouts are out there.
-const LAYOUTS: [&str; 2] = [LAYOUT_1, LAYOUT_2];
+const LAYOUTS: [&str; 3] = [LAYOUT_1, LAYOUT_2, LAYOUT_3];
 
 /// The newest layout that we know.
 const LAYOUT: i64 = LAYOUTS.len() as i64;
@@ -81,6 +81,28 @@ const LAYOUT_2: &str = "
     ) STRICT;
     CREATE INDEX suspect_by_verdict ON suspect (source, verdict);
     CREATE UNIQUE INDEX suspect_once ON suspect (source, id_digest, bytes_digest);
+";
+
+/// How far back a source was read, reading more of the past, what plugins could reach, and what was learnt of how
+/// sources usually behave.
+const LAYOUT_3: &str = "
+    CREATE TABLE habit (source TEXT PRIMARY KEY, learnt TEXT NOT NULL) STRICT;
+    -- Everything published since then was read, apart from what a filter left out. Unknown for sources of layout 2.
+    ALTER TABLE source ADD COLUMN read_since INTEGER;
+    -- When its row was first written.
+    ALTER TABLE source ADD COLUMN first INTEGER;
+    -- How far the reading of more of the past is, while it is not done.
+    CREATE TABLE backfill (
+        source TEXT PRIMARY KEY,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        checkpoint TEXT,
+        read INTEGER NOT NULL,
+        delivered INTEGER NOT NULL,
+        asked INTEGER NOT NULL
+    ) STRICT;
+    -- What the plugin of each source could reach in the newest run, for people.
+    CREATE TABLE granted (source TEXT PRIMARY KEY, grants TEXT NOT NULL) STRICT;
 ";
 
 /// Opens a database that is there, perhaps empty; it is ours, whole, and of a layout that we know when this returns.

@@ -22,6 +22,10 @@ pub struct StoredSource {
     pub dead: u64,
     /// When this row was last written, nanoseconds since 1970.
     pub updated: u64,
+    /// Everything published since then was read; nanoseconds since 1970. Unknown where an older version began.
+    pub read_since: Option<u64>,
+    /// When this row was first written, nanoseconds since 1970; unknown where an older version did.
+    pub first: Option<u64>,
     /// What is remembered of what was delivered.
     pub ledger: LedgerSize,
 }
@@ -46,7 +50,7 @@ pub struct SourceCommit {
 }
 
 const COLUMNS: &str = "SELECT name, plugin, origin, checkpoint, rewind_to, settled, dead, updated, ledger_ids, \
-                       complete_since FROM source";
+                       complete_since, read_since, first FROM source";
 
 impl State {
     /// What is stored of one source.
@@ -71,7 +75,7 @@ impl State {
     /// Forgets a source and everything about it; says whether there was one.
     pub fn forget(&self, source: &str) -> Result<bool, StateError> {
         self.transact(|transaction| {
-            for table in ["ledger", "audit", "suspect"] {
+            for table in ["ledger", "audit", "suspect", "habit", "backfill", "granted"] {
                 let sql = format!("DELETE FROM {table} WHERE source = ?1");
                 transaction.execute(&sql, params![source])?;
             }
@@ -97,6 +101,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, StoredSource)> {
         settled: count(5)?,
         dead: count(6)?,
         updated: count(7)?,
+        read_since: time(10)?,
+        first: time(11)?,
         ledger: LedgerSize {
             ids: count(8)?,
             complete_since: time(9)?,
@@ -112,11 +118,12 @@ pub(super) fn write(
     commit: &Commit,
 ) -> rusqlite::Result<Option<LedgerSize>> {
     // A ledger that begins with the source knows everything since the first read began. One that begins later, in a
-    // database of a version without ledgers, knows everything from now on.
-    let sql = "INSERT INTO source (name, plugin, origin, checkpoint, settled, dead, updated, complete_since)
-               VALUES (?1, ?2, ?3, coalesce(?4, (SELECT checkpoint FROM source WHERE name = ?1)), ?5, ?6, ?7, coalesce(?8, ?7))
+    // database of a version without ledgers, knows everything from now on. Who is rewound reads everything since then.
+    let sql = "INSERT INTO source (name, plugin, origin, checkpoint, settled, dead, updated, complete_since, read_since, first)
+               VALUES (?1, ?2, ?3, coalesce(?4, (SELECT checkpoint FROM source WHERE name = ?1)), ?5, ?6, ?7, coalesce(?8, ?7), ?8, ?7)
                ON CONFLICT (name) DO UPDATE SET plugin = excluded.plugin, origin = excluded.origin,
                    checkpoint = excluded.checkpoint, settled = settled + excluded.settled, dead = dead + excluded.dead,
+                   read_since = CASE WHEN ?4 IS NULL THEN read_since ELSE min(coalesce(read_since, rewind_to), coalesce(rewind_to, read_since)) END,
                    rewind_to = CASE WHEN ?4 IS NULL THEN rewind_to END,
                    worked = worked + min(max(excluded.updated - updated, 0), ?9), updated = excluded.updated,
                    complete_since = coalesce(complete_since, excluded.updated)

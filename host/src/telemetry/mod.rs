@@ -9,6 +9,8 @@
 //! a plugin wrote becomes one.
 
 pub mod acts;
+pub mod audit;
+pub mod backfill;
 pub mod escape;
 pub mod health;
 pub mod http;

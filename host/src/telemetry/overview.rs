@@ -23,6 +23,20 @@ pub struct Overview {
     pub sources: Vec<SourceView>,
     /// The outputs, in the order of the configuration.
     pub outputs: Vec<OutputView>,
+    /// The newest reload of the configuration, if there was one.
+    #[serde(default)]
+    pub reload: Option<ReloadView>,
+}
+
+/// A reload of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// When it ended.
+    pub ended_at: u64,
+    /// Whether the configuration is what the host does; else nothing changed.
+    pub applied: bool,
+    /// What changed, or why nothing did, in a sentence for people.
+    pub told: String,
 }
 
 /// The program itself.

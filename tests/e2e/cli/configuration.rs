@@ -24,6 +24,11 @@ fn without_a_configuration_the_way_to_one_is_shown() {
 fn a_valid_configuration_is_summed_up() {
     insta::assert_snapshot!(said(&configured(), &["validate"]), @r"
     logweir.yaml is valid: 1 source (acme), 1 output (archive)
+      silence   learnt
+      budget    50% of each limit
+      ledger    remembers 14d
+      audits    when asked for: there is no `audit:`
+      listen    nowhere: there is no `listen:`
     exit code 0
     ");
 }

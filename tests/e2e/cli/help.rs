@@ -23,7 +23,9 @@ fn the_help_says_where_to_start() {
       connect      Connect an organisation: ask for domain and token, test them, write the configuration
       run          Read every source and deliver to every output, until stopped
       audit        Find out what a source has that was never delivered, and deliver it
+      backfill     Read more of the past than the first run did
       status       Show how a running Logweir is doing
+      reload       Have a running Logweir take up what changed in its configuration
       check        Test the connection of sources and outputs; writes nothing
       validate     Check the configuration, offline
       demo         Show Logweir at work on a simulated organisation
@@ -67,8 +69,14 @@ fn the_help_of_every_command_teaches_it() {
     Options:
           --domain <DOMAIN>    The organisation's domain; short for `--set domain=DOMAIN`
           --set <KEY=VALUE>    A setting of the plugin; may be given several times
-          --token-file <FILE>  A file that holds the credential; it is copied into a file of Logweir's
-                               own
+          --credential <KIND>  How the source signs in (`logweir plugin inspect` shows what there is);
+                               the plugin's first kind, or what the other options fit
+          --token-file <FILE>  A file that holds the token, or a client's secret; it is copied into a
+                               file of Logweir's own
+          --client-id <ID>     A client that gets tokens (OAuth 2.0): its id
+          --key-file <FILE>    The client's private key, in PEM or as a JSON Web Key; it stays where it
+                               is
+          --key-id <KID>       What the organisation knows the client's public key by
           --proxy <URL>        A proxy that all requests go through
           --ca-file <FILE>     A PEM file of certificates to trust beside the system's
           --name <NAME>        Name of the source; made from the domain unless given
@@ -83,6 +91,8 @@ fn the_help_of_every_command_teaches_it() {
           asks for the token; what you type is not shown
       logweir connect okta --domain acme.okta.com --token-file token.txt --yes
           asks nothing: for scripts
+      logweir connect okta --domain acme.okta.com --client-id 0oa1d7 --key-file app.pem
+          signs in as an app (OAuth 2.0) with its private key, which stays where it is
       logweir connect okta --domain acme.okta.com --set backfill=7d
           reads the last 7 days instead of 60
       logweir connect okta --domain acme.oktapreview.com --name preview
@@ -105,7 +115,26 @@ fn the_help_of_every_command_teaches_it() {
       logweir run            read the past, then follow what is new; Ctrl-C stops and loses nothing
       logweir run --once     read everything up to now, deliver it, exit: for cron
       logweir status         from another terminal: how it is doing
-      kill -HUP PID          open output files anew, after a log rotation
+      logweir reload         from another terminal: take up what changed in the configuration
+      kill -HUP PID          open output files anew, after a log rotation, and reload
+
+    What changes in the configuration is taken up a few seconds later, unless it says `reload: manual`.
+    ");
+    insta::assert_snapshot!(help(&["reload"]), @r"
+    Have a running Logweir take up what changed in its configuration
+
+    Usage: logweir reload [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    Examples:
+      logweir reload                        what changed in logweir.yaml and logweir.d
+      logweir reload -c /etc/logweir.yaml   of the run with another configuration
+
+    Prints what changed: + added, ~ changed and by which keys, - removed. What did not change goes on.
+    When anything is wrong, nothing changes. A running Logweir does this by itself a few seconds after
+    its files changed, unless they say `reload: manual`.
     ");
     insta::assert_snapshot!(help(&["check"]), @r"
     Test the connection of sources and outputs; writes nothing
@@ -253,8 +282,32 @@ fn the_help_of_every_command_teaches_it() {
       logweir audit acme --fix          deliver what is missing
       logweir audit acme --json         for programs
 
-    What is new is followed meanwhile. A running host audits by itself: `audit: { every: 1d }`.
+    What is new is followed meanwhile. A running host is asked to do it; with `audit: { every: 1d }` it
+    does so by itself. Ctrl-C interrupts it; the same command goes on where it was.
     Exit codes: 0 everything is delivered, 1 something is missing or the audit failed.
+    ");
+    insta::assert_snapshot!(help(&["backfill"]), @r"
+    Read more of the past than the first run did
+
+    Usage: logweir backfill [OPTIONS] --since <TIME> <SOURCE>
+
+    Arguments:
+      <SOURCE>  Name of the source
+
+    Options:
+          --since <TIME>  Where to begin: a time, or how long ago, as for `state rewind`
+          --dry-run       Say what would be read, and read nothing
+          --yes           Don't ask
+          --json          Print what came of it as JSON
+      -h, --help          Print help
+
+    Examples:
+      logweir backfill acme --since 90d             what the first run left out of the last 90 days
+      logweir backfill acme --since 90d --dry-run   say which stretch that is
+
+    A longer `backfill` in the configuration does nothing to a source that was read before: this does.
+    What is new is followed meanwhile and comes first; what was delivered already does not come again.
+    Ctrl-C interrupts it; the same command goes on where it was.
     ");
     insta::assert_snapshot!(help(&["state", "forget"]), @r"
     Forget how far a source is: its next run reads from the beginning again

@@ -34,13 +34,7 @@ fn assert_untold(house: &House, said: &str, keys: &Keys) {
 #[test]
 fn twenty_thousand_events_arrive_once_with_an_apps_token() {
     for keys in [Keys::rsa(), Keys::ec()] {
-        let org = org(
-            app(&keys, false),
-            OrgConfig {
-                events: 20_000,
-                ..OrgConfig::default()
-            },
-        );
+        let org = org_of(app(&keys, false), 20_000);
         let house = house_with_key(&org.url, &keys);
         let output = house.run_ok(&["run", "--once", "-vv"]);
         delivered_once(&house, "out.ndjson", &org).unwrap();
@@ -50,7 +44,8 @@ fn twenty_thousand_events_arrive_once_with_an_apps_token() {
             report.by_path["/oauth2/v1/token"], 1,
             "one token for all of it"
         );
-        assert_eq!(report.polling, 21);
+        // A read of more than two seconds asks for what is new beside it, once each `poll`.
+        assert!(report.polling >= 21, "{}", report.polling);
         assert_untold(&house, &text(&output), &keys);
     }
 }
@@ -87,13 +82,7 @@ fn trap_17_tokens_end_and_nonces_change_in_mid_read_with_429s_and_every_event_ar
 #[test]
 fn a_429_in_mid_read_is_waited_for_and_signed_anew() {
     let keys = Keys::ec();
-    let org = org(
-        app(&keys, true),
-        OrgConfig {
-            events: 5_000,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app(&keys, true), 5_000);
     org.fault(Fault::new(FaultKind::RateLimited).times(3));
     let house = house_with_key(&org.url, &keys);
     house.run_ok(&["run", "--once"]);
@@ -105,25 +94,14 @@ fn a_429_in_mid_read_is_waited_for_and_signed_anew() {
 #[test]
 fn tokens_that_are_revoked_are_replaced_and_nothing_is_repeated() {
     let keys = Keys::ec();
-    let org = org(
-        app(&keys, true),
-        OrgConfig {
-            events: 2_000,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app(&keys, true), 2_000);
     let house = house_with_key(&org.url, &keys);
-    let mut running = house.start(&["run"]);
-    wait_until("the past is read", || {
-        house.lines_so_far("out.ndjson") == 2_000
-    });
+    let running = house.start(&["run"]);
+    house.until_lines("out.ndjson", 2_000);
     org.revoke_access_tokens();
     org.persist_now(5);
-    wait_until("what is new is read", || {
-        house.lines_so_far("out.ndjson") == 2_005
-    });
-    running.signal("-TERM");
-    assert!(running.wait().success());
+    house.until_lines("out.ndjson", 2_005);
+    running.stop();
     delivered_once(&house, "out.ndjson", &org).unwrap();
     assert_eq!(org.report().violations, []);
 }
@@ -150,17 +128,14 @@ fn a_clock_that_is_two_hours_wrong_is_corrected_by_the_orgs() {
 #[test]
 fn an_integration_proves_itself_by_its_secret() {
     let secret = "s3cretOfTheIntegration";
-    let org = org(
+    let org = org_of(
         App {
             client_id: CLIENT.to_owned(),
             secret: Some(secret.to_owned()),
             scopes: vec!["okta.logs.read".to_owned()],
             ..App::default()
         },
-        OrgConfig {
-            events: 1_000,
-            ..OrgConfig::default()
-        },
+        1_000,
     );
     let house = house(&org.url, "        client_secret: ${exec:cat secret file}\n");
     house.write("secret", secret);
@@ -174,22 +149,15 @@ fn an_integration_proves_itself_by_its_secret() {
 #[test]
 fn a_key_that_is_replaced_is_taken_up_without_a_restart() {
     let (old, new) = (Keys::ec(), Keys::ec());
-    let org = org(
-        app(&new, true),
-        OrgConfig {
-            events: 500,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app(&new, true), 500);
     let house = house_with_key(&org.url, &old);
-    let mut running = house.start(&["run"]);
+    let running = house.start(&["run"]);
     wait_until("it is refused", || {
         let log = fs::read_to_string(house.path("log")).unwrap_or_default();
         log.contains("does not belong to the public key")
     });
     private(&house, "app.key", &new.pem);
-    wait_until("it reads", || house.lines_so_far("out.ndjson") == 500);
-    running.signal("-TERM");
-    assert!(running.wait().success());
+    house.until_lines("out.ndjson", 500);
+    running.stop();
     delivered_once(&house, "out.ndjson", &org).unwrap();
 }

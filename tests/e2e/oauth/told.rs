@@ -7,13 +7,7 @@ use super::*;
 #[test]
 fn check_tells_what_an_app_may() {
     let keys = Keys::ec();
-    let org = org(
-        app(&keys, true),
-        OrgConfig {
-            events: 100,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app(&keys, true), 100);
     let house = house_with_key(&org.url, &keys);
     let said = flat(&house.run_ok(&["check"]));
     assert!(said.contains("the token may read the System Log"), "{said}");
@@ -49,13 +43,7 @@ fn each_way_to_get_no_token_is_told_with_what_to_do() {
     let wrong = |change: fn(&mut App), proof: &str| {
         let mut app = app.clone();
         change(&mut app);
-        let org = org(
-            app,
-            OrgConfig {
-                events: 10,
-                ..OrgConfig::default()
-            },
-        );
+        let org = org_of(app, 10);
         let house = house(&org.url, proof);
         private(&house, "app.key", &keys.pem);
         let said = said_of(&house);
@@ -119,13 +107,7 @@ fn a_scope_that_is_not_asked_for_is_named() {
     let keys = Keys::ec();
     let mut app = app(&keys, false);
     app.scopes = vec!["okta.users.read".to_owned()];
-    let org = org(
-        app,
-        OrgConfig {
-            events: 10,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app, 10);
     let proof = "        private_key: ${file:app.key}\n        scopes: [okta.users.read]\n";
     let house = house(&org.url, proof);
     private(&house, "app.key", &keys.pem);
@@ -139,13 +121,7 @@ fn a_scope_that_is_not_asked_for_is_named() {
 #[test]
 fn each_wrong_key_file_is_told_with_its_name() {
     let keys = Keys::ec();
-    let org = org(
-        app(&keys, false),
-        OrgConfig {
-            events: 10,
-            ..OrgConfig::default()
-        },
-    );
+    let org = org_of(app(&keys, false), 10);
     let public = keys.public.to_string();
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";

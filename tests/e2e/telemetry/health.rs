@@ -1,7 +1,5 @@
 //! Whether it is well: readiness, silence, a disk that is full.
 
-use std::process::Command;
-
 use super::*;
 use crate::proof::delivered_once;
 
@@ -63,19 +61,7 @@ fn a_disk_that_is_full_is_in_the_status_until_there_is_room() {
     let house = served(&org.url, "");
     // Compiles the plugin, whose code is larger than the files that are allowed then.
     house.run_ok(&["check"]);
-    let program = house.command(&["run"]);
-    let mut limited = Command::new("sh");
-    // A signal would end it before it can see the error.
-    limited.args(["-c", "trap '' XFSZ; ulimit -S -f 2048; exec \"$@\"", "sh"]);
-    limited.arg(program.get_program()).args(program.get_args());
-    limited
-        .current_dir(house.root())
-        .stdin(std::process::Stdio::null());
-    limited
-        .stdout(std::process::Stdio::null())
-        .stderr(fs::File::create(house.path("log")).unwrap());
-    let mut child = limited.spawn().unwrap();
-    let pid = child.id().to_string();
+    let running = house.start_limited(1 << 20);
 
     wait_until("the host can be asked", || {
         picture(&house)["running"] == true
@@ -103,13 +89,8 @@ fn a_disk_that_is_full_is_in_the_status_until_there_is_room() {
         "{shown}"
     );
 
-    let raised = Command::new("prlimit")
-        .args(["--fsize=unlimited:", "--pid", &pid])
-        .status();
-    assert!(raised.unwrap().success());
-    wait_until("the rest is there", || {
-        house.lines_so_far("out.ndjson") == 2_000
-    });
+    running.make_room();
+    house.until_lines("out.ndjson", 2_000);
     wait_until("it is well", || output()["state"]["phase"] == "live");
     assert!(
         output()["last_error"]["why"]
@@ -117,13 +98,6 @@ fn a_disk_that_is_full_is_in_the_status_until_there_is_room() {
             .unwrap()
             .contains("too large")
     );
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(child.wait().unwrap().success());
+    running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
 }

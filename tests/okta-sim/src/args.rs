@@ -21,6 +21,9 @@ const EXAMPLES: &str = r#"Examples:
   Exactly these events, over HTTPS:
       okta-sim --events 0 --replay events.ndjson --tls --ca-file ca.pem
 
+  A thousand orgs in one process, each on a port of its own; the first lines of the output say which:
+      okta-sim --orgs 1000 --listen 127.0.0.1:0 --events 100
+
   The second request fails twice, and 1 % of all answers break off in the middle:
       okta-sim --fault status,status=503,count=2,after_requests=1 --fault cut_chunked,percent=1
 
@@ -31,6 +34,7 @@ While it runs:
   POST /sim/events   a line each; ?published=TIME&persisted=TIME
   POST /sim/token    {"tokens":["new"]}: accepts these and no others
   DELETE /sim/token  the access tokens of apps hold no more
+  POST /sim/live     {"per_sec":10}: so many new events a second from now on
 
 Kinds of faults (for one request, unless count, percent or after_requests say otherwise; path=* for all paths):
   instead of an answer   reset, slow_start (ms)
@@ -48,7 +52,11 @@ Kinds of faults (for one request, unless count, percent or after_requests say ot
 pub(crate) struct Args {
     /// Where to listen; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8765")]
-    pub(crate) listen: String,
+    listen: String,
+    /// How many orgs there are. Of several each has the next port, or any free one, the next seed, and the token
+    /// `TOKEN-NUMBER`, counted from 0.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    orgs: u16,
     /// How many events the log begins with [default: 10000, or 0 with --replay].
     #[arg(long, value_name = "N")]
     events: Option<usize>,
@@ -151,8 +159,38 @@ enum Headers {
 }
 
 impl Args {
+    /// The orgs that were asked for, and where each of them is to listen.
+    pub(crate) fn orgs(&self) -> anyhow::Result<Vec<(String, OrgConfig)>> {
+        let first = self.org()?;
+        let (host, port) = self
+            .listen
+            .rsplit_once(':')
+            .with_context(|| format!("{} is no address with a port", self.listen))?;
+        let port: u16 = port
+            .parse()
+            .with_context(|| format!("{} has no port", self.listen))?;
+        let numbered = |number: u16| {
+            let port = match port {
+                0 => 0,
+                first => first
+                    .checked_add(number)
+                    .with_context(|| format!("there is no port {number} behind {first}"))?,
+            };
+            let config = OrgConfig {
+                seed: first.seed.wrapping_add(number.into()),
+                token: match self.orgs {
+                    0 | 1 => first.token.clone(),
+                    _ => format!("{}-{number}", first.token),
+                },
+                ..first.clone()
+            };
+            Ok((format!("{host}:{port}"), config))
+        };
+        (0..self.orgs.max(1)).map(numbered).collect()
+    }
+
     /// The org that was asked for.
-    pub(crate) fn org(&self) -> anyhow::Result<OrgConfig> {
+    fn org(&self) -> anyhow::Result<OrgConfig> {
         let default = OrgConfig::default();
         let events = if self.replay.is_empty() {
             default.events

@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_is_told_and_moves_nothing_else() {
+        let clock = Clock::start(None, 0);
+        let before = clock.now_ms();
+        clock.jump(-7_200_000);
+        assert_eq!(clock.told_ahead_ms(), -7_200_000);
+        assert!(clock.now_ms() >= before);
+    }
+
+    #[test]
     fn times_are_written_as_okta_writes_them() {
         assert_eq!(iso(1_772_359_201_001), "2026-03-01T10:00:01.001Z");
         assert_eq!(

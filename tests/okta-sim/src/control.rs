@@ -9,6 +9,7 @@
 //! | `POST /sim/events` | adds each line of the body as an event, with `?published=` and `?persisted=` in RFC 3339 |
 //! | `POST /sim/token` | `{"tokens":[…]}`: accepts these tokens and no others |
 //! | `DELETE /sim/token` | the access tokens of apps hold no more |
+//! | `POST /sim/live` | `{"per_sec":10}`: so many new events a second from now on |
 
 use http::{Method, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
@@ -40,6 +41,12 @@ enum OrderError {
 #[serde(deny_unknown_fields)]
 struct Tokens {
     tokens: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Live {
+    per_sec: f64,
 }
 
 /// Follows an order.
@@ -82,6 +89,10 @@ async fn follow(
         (&Method::POST, "/sim/token") => {
             let Tokens { tokens } = serde_json::from_slice(&read(body).await?)?;
             org.accept_tokens(tokens);
+        }
+        (&Method::POST, "/sim/live") => {
+            let Live { per_sec } = serde_json::from_slice(&read(body).await?)?;
+            org.set_live_rate(per_sec);
         }
         (&Method::POST, "/sim/events") => push(org, uri, &read(body).await?)?,
         (_, path) => return Err(OrderError::Unknown(method.clone(), path.to_owned())),

@@ -2,6 +2,9 @@
 //!
 //! Another client of the same token can be thought in: it uses its share of each window evenly, and then windows follow
 //! one another without a gap, since there is always somebody who begins one.
+//!
+//! Faults refuse too, whatever is left of a window. Until the moment that such an answer named, asking again is as
+//! impatient as in a window that is used up; only the one request that may have been under way already is not.
 
 use std::collections::HashMap;
 
@@ -9,6 +12,9 @@ use crate::report::WindowUse;
 
 /// A 429 takes a moment to arrive; requests that crossed it are not held against their sender.
 const GRACE_MS: i64 = 250;
+/// Who is refused and told nothing, or a moment that nobody can wait for, waits a second at least.
+const UNTOLD_MS: i64 = 1000;
+const LONGEST_MS: i64 = 3_600_000;
 /// What other endpoints than the log allow in a window.
 const OTHER_LIMIT: u64 = 600;
 
@@ -40,6 +46,24 @@ impl Window {
     }
 }
 
+/// A fault's 429.
+#[derive(Debug)]
+struct Refused {
+    at_ms: i64,
+    until_ms: i64,
+    /// Whether the request came that may have been under way.
+    crossed: bool,
+}
+
+impl Refused {
+    /// Whether a request that comes now should not.
+    fn is_impatient(&mut self, now: i64) -> bool {
+        let crosses = now <= self.at_ms + GRACE_MS && !self.crossed;
+        self.crossed |= crosses;
+        now < self.until_ms && !crosses
+    }
+}
+
 /// What the headers of an answer say, and whether the request passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -64,6 +88,8 @@ pub(crate) struct Limits {
     windows: HashMap<(Bucket, Option<String>), Window>,
     /// Windows of tokens for logs that are over.
     past: Vec<WindowUse>,
+    /// Tokens that faults refused.
+    refused: HashMap<(Bucket, String), Refused>,
 }
 
 impl Limits {
@@ -76,6 +102,7 @@ impl Limits {
             past: Vec::new(),
             window_ms: window_ms.max(1),
             windows: HashMap::new(),
+            refused: HashMap::new(),
         }
     }
 
@@ -102,11 +129,33 @@ impl Limits {
         self.past.iter().copied().chain(present).collect()
     }
 
+    /// A fault refuses a request, and names the second until which there is nothing to be had, or none.
+    pub(crate) fn refuse(&mut self, bucket: Bucket, token: &str, reset_s: Option<i64>, now: i64) {
+        let told_ms = reset_s.map(|second| second.saturating_mul(1000));
+        let told_ms = told_ms.filter(|until| *until <= now + LONGEST_MS);
+        let until_ms = told_ms.unwrap_or(now + UNTOLD_MS);
+        let refused = self.refused.entry((bucket, token.to_owned()));
+        refused
+            .and_modify(|known| {
+                if known.until_ms <= now {
+                    (known.at_ms, known.crossed) = (now, false);
+                }
+                known.until_ms = known.until_ms.max(until_ms);
+            })
+            .or_insert(Refused {
+                at_ms: now,
+                until_ms,
+                crossed: false,
+            });
+    }
+
     /// Counts a request.
     pub(crate) fn take(&mut self, bucket: Bucket, token: &str, now: i64) -> Verdict {
         let of_token = self.window(bucket, Some(token.to_owned()), now);
         let (token_used, refused_ms) = (of_token.used, of_token.refused_ms);
         let started_ms = of_token.started_ms;
+        let refused = self.refused.get_mut(&(bucket, token.to_owned()));
+        let by_fault = refused.is_some_and(|refused| refused.is_impatient(now));
         let others = self.others(bucket, started_ms, now);
         let token_used = token_used + others;
         let of_org = self.window(bucket, None, now);
@@ -138,7 +187,7 @@ impl Limits {
             remaining: token_left.min(org_left).saturating_sub(1),
             reset_s: (started_ms + self.window_ms).div_euclid(1000),
             refused,
-            impatient: refused_ms.is_some_and(|at| now > at + GRACE_MS),
+            impatient: by_fault || refused_ms.is_some_and(|at| now > at + GRACE_MS),
         }
     }
 
@@ -214,6 +263,26 @@ mod tests {
         );
         assert_eq!(take(&mut limits, "t", 3000), (0, true, true));
         assert_eq!(take(&mut limits, "t", 61_000), (0, false, false));
+    }
+
+    #[test]
+    fn trap_14_who_a_fault_refused_is_impatient_until_the_moment_it_named() {
+        let mut limits = Limits::new(100, 200, 60_000);
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        assert!(!impatient(500, "t"));
+        limits.refuse(Bucket::Logs, "t", Some(9), 1000);
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        assert!(!impatient(1100, "t"), "it was under way");
+        assert!(impatient(1200, "t"), "one at most was");
+        assert!(impatient(1300, "t"));
+        assert!(!impatient(1300, "another"));
+        assert!(impatient(8_999, "t"));
+        assert!(!impatient(9_000, "t"));
+        limits.refuse(Bucket::Logs, "t", Some(8_200_000_000), 10_000);
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        assert!(!impatient(10_200, "t"));
+        assert!(impatient(10_999, "t"));
+        assert!(!impatient(11_000, "t"));
     }
 
     #[test]

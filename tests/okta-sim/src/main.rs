@@ -16,16 +16,21 @@ use args::Args;
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let tls = args.tls()?;
-    let org = Org::new(args.org()?);
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let running = match &tls {
-        None => org.serve(listener)?,
-        Some(tls) => org.serve_tls(listener, tls)?,
-    };
+    let mut running = Vec::new();
+    for (address, config) in args.orgs()? {
+        let org = Org::new(config);
+        let listener = TcpListener::bind(&address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        running.push(match &tls {
+            None => org.serve(listener)?,
+            Some(tls) => org.serve_tls(listener, tls)?,
+        });
+    }
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {}", running.url())?;
+    for org in &running {
+        writeln!(stdout, "listening on {}", org.url())?;
+    }
     stdout.flush()?;
     drop(stdout);
     let mut terminated = signal(SignalKind::terminate())?;
@@ -33,6 +38,8 @@ async fn main() -> anyhow::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
     }
-    running.shutdown().await;
+    for org in running {
+        org.shutdown().await;
+    }
     Ok(())
 }

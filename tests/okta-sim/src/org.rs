@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use crate::clock::{Clock, DAY_MS};
 use crate::compress::Compressed;
@@ -46,6 +47,8 @@ struct Inner {
     oauth: Mutex<Oauth>,
     last_pages: Mutex<LastPages>,
     compressed: Mutex<Compressed>,
+    /// New events a second while it runs.
+    live_rate: watch::Sender<f64>,
 }
 
 impl Org {
@@ -80,6 +83,7 @@ impl Org {
             oauth: Mutex::default(),
             last_pages: Mutex::default(),
             compressed: Mutex::default(),
+            live_rate: watch::Sender::new(config.live_per_sec),
             config,
         };
         Self {
@@ -153,6 +157,11 @@ impl Org {
         self.limits().set(limit);
     }
 
+    /// From now on so many events a second come into being while the org runs.
+    pub fn set_live_rate(&self, per_sec: f64) {
+        self.inner.live_rate.send_replace(per_sec);
+    }
+
     /// The access tokens that apps have hold no more; they may ask for new ones.
     pub fn revoke_access_tokens(&self) {
         self.oauth().revoke();
@@ -224,6 +233,10 @@ impl Org {
 
     pub(crate) fn config(&self) -> &OrgConfig {
         &self.inner.config
+    }
+
+    pub(crate) fn live_rate(&self) -> watch::Receiver<f64> {
+        self.inner.live_rate.subscribe()
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -411,6 +424,30 @@ mod tests {
         org.push("{}", org.now(), later);
         assert_eq!(org.report().events, 50);
         assert_eq!(org.store().visible(i64::MAX), 51);
+    }
+
+    #[test]
+    fn a_busy_org_stays_ahead_of_its_readers_and_forgets_what_is_far_behind() {
+        let org = Org::new(OrgConfig {
+            events: 0,
+            ahead: 6_000,
+            keep: Some(7_000),
+            ..OrgConfig::default()
+        });
+        let unseen = |org: &Org| org.store().visible(org.now_ms()) - org.recorder().seen();
+        while unseen(&org) < 6_000 {
+            org.stay_ahead();
+        }
+        org.stay_ahead();
+        assert_eq!(unseen(&org), 6_000, "and no more");
+        org.recorder().served([5_999]);
+        while unseen(&org) < 6_000 {
+            org.stay_ahead();
+        }
+        assert_eq!(org.store().visible(i64::MAX), 12_000);
+        let kept = 12_000 - org.store().oldest();
+        assert!((7_000..12_000).contains(&kept), "{kept}");
+        assert_eq!(lines(&org).len(), kept);
     }
 
     #[test]

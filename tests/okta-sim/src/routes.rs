@@ -87,6 +87,9 @@ async fn answer(call: &Call) -> Result<Answer, Aborted> {
         faulty::before(call, fault).await;
         if let Some(instead) = faulty::instead(call, fault) {
             let answer = instead?;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                note_refusal(call, &route, answer.verdict);
+            }
             return Ok(Answer {
                 verdict: answer.verdict.or(verdict),
                 ..answer
@@ -147,11 +150,7 @@ fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
         return Ok(None);
     }
     let caller = authorized(call).map_err(|error| (error, None))?;
-    let bucket = match route {
-        Route::Logs => Bucket::Logs,
-        _ => Bucket::Other,
-    };
-    let verdict = call.org.limits().take(bucket, &caller, call.org.now_ms());
+    let verdict = (call.org.limits()).take(bucket(route), &caller, call.org.now_ms());
     if verdict.impatient {
         call.org
             .recorder()
@@ -162,6 +161,21 @@ fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
         return Err((ApiError::too_many(), Some(verdict)));
     }
     Ok(Some(verdict))
+}
+
+fn bucket(route: &Route) -> Bucket {
+    match route {
+        Route::Logs => Bucket::Logs,
+        _ => Bucket::Other,
+    }
+}
+
+/// From a fault's 429 on, too, nobody asks again before the time that it named.
+fn note_refusal(call: &Call, route: &Route, verdict: Option<Verdict>) {
+    if let Some(caller) = caller(call) {
+        let reset_s = verdict.map(|verdict| verdict.reset_s);
+        (call.org.limits()).refuse(bucket(route), &caller, reset_s, call.org.now_ms());
+    }
 }
 
 fn refused(call: &Call, error: &ApiError, verdict: Option<Verdict>) -> Answer {

@@ -27,8 +27,10 @@ use crate::report::Report;
 use crate::tls::Tls;
 use crate::{TOKEN_PATH, control, routes};
 
-/// New events come in batches this far apart.
+/// New events come in batches at least this far apart.
 const LIVE_TICK: Duration = Duration::from_millis(20);
+/// An org that is slower than this is looked after anyway.
+const LIVE_TICK_MAX: Duration = Duration::from_secs(10);
 
 /// Nobody's request for a token is longer.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -178,15 +180,37 @@ async fn answer(
 
 /// New events while the org runs; for ever, whether there are any or not.
 async fn live(org: &Org) {
-    let per_sec = org.config().live_per_sec;
-    if per_sec <= 0.0 && org.config().ahead == 0 {
+    let mut rate = org.live_rate();
+    loop {
+        let per_sec = *rate.borrow_and_update();
+        let changed = rate.changed();
+        let gone = tokio::select! {
+            changed = changed => changed.is_err(),
+            () = push_at(org, per_sec) => false,
+        };
+        if gone {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// New events at this rate, for ever. A slow org wakes no more often than it has events: there may be a thousand.
+async fn push_at(org: &Org, per_sec: f64) {
+    let per_sec = per_sec.max(0.0);
+    let keeps_ahead = org.config().ahead > 0;
+    if per_sec == 0.0 && !keeps_ahead {
         return std::future::pending().await;
     }
+    let apart = Duration::try_from_secs_f64(1.0 / per_sec).unwrap_or(Duration::MAX);
+    let tick = match keeps_ahead {
+        true => LIVE_TICK,
+        false => apart.clamp(LIVE_TICK, LIVE_TICK_MAX),
+    };
     let mut due = 0.0;
-    let mut ticks = tokio::time::interval(LIVE_TICK);
+    let mut ticks = tokio::time::interval(tick);
     loop {
         ticks.tick().await;
-        due += per_sec * LIVE_TICK.as_secs_f64();
+        due += per_sec * tick.as_secs_f64();
         let whole = due as usize;
         due -= whole as f64;
         org.push_generated(whole, None);

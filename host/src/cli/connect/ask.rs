@@ -1,18 +1,13 @@
-//! What `connect` asks a person, and what it takes instead where nobody is there.
-
-use std::path::Path;
+//! What `connect` asks a person about the plugin's settings, and what it takes instead where nobody is there.
 
 use anyhow::bail;
-use logweir::gate::CredentialKind;
-use logweir::host::Assembly;
+use logweir::host::{Assembly, message_at};
 use logweir::plugin::Plugin;
-use logweir::secret::SecretRef;
 use logweir::stage::ConfigIssue;
 use logweir::telemetry::escape;
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::cli::{Usage, prompt, report, tell};
+use crate::cli::{Usage, prompt, tell};
 
 /// The domains that Okta gives to organisations ("Okta domains" in Okta's documentation).
 const OKTA_DOMAINS: &[&str] = &[
@@ -68,7 +63,7 @@ fn key_of(issue: &ConfigIssue) -> &str {
 }
 
 fn told(issue: &ConfigIssue) -> String {
-    escape::line(&report::issue(&issue.key, &issue.message)).into_owned()
+    escape::line(&message_at(&issue.key, &issue.message)).into_owned()
 }
 
 fn how_to_give(key: &str) -> String {
@@ -157,34 +152,6 @@ pub(super) fn confirm_host(
         bail!("nothing was sent and nothing was written");
     }
     Ok(())
-}
-
-/// The credential from its file, else from whoever is there.
-pub(super) fn credential(
-    kind: &CredentialKind,
-    file: Option<&Path>,
-    ask: bool,
-) -> anyhow::Result<SecretString> {
-    if let Some(file) = file {
-        return Ok(SecretRef::File(file.to_owned())
-            .resolve()
-            .map_err(|error| Usage(error.to_string()))?);
-    }
-    if !ask {
-        let message = format!(
-            "the {} is missing: give a file that holds it with --token-file",
-            kind.name
-        );
-        return Err(Usage(message).into());
-    }
-    tell(&format!("\n{}", escape::line(&kind.summary)));
-    loop {
-        let typed = prompt::secret(&format!("{} (not shown): ", kind.name))?;
-        match SecretRef::Literal(typed).resolve() {
-            Ok(secret) => return Ok(secret),
-            Err(error) => tell(&error.to_string()),
-        }
-    }
 }
 
 #[cfg(test)]

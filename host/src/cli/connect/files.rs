@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use logweir::config::Loaded;
-use logweir::config::template::{self, NewSource};
-use secrecy::{ExposeSecret, SecretString};
+use logweir::config::template::{self, NewClient, NewSource};
+use secrecy::ExposeSecret;
 
 use super::Connection;
+use super::credential::{Given, Proof};
 use crate::cli::{Usage, tell, validate};
 
 /// Where the sources beside the main file's are.
@@ -29,12 +30,15 @@ pub(super) struct Target {
     token: PathBuf,
     /// The same from the folder of the main file on, as the configuration names it.
     secret_file: String,
+    /// The folder that secrets must be in, if the configuration is a file of the folder beside the main one.
+    below: Option<PathBuf>,
 }
 
 /// What was written, for people.
 pub(super) struct Written {
     config: PathBuf,
-    token: PathBuf,
+    /// The file with the secret that was written, or the one with the private key that was there.
+    secret: Result<PathBuf, PathBuf>,
     source: String,
     screen: bool,
     past: String,
@@ -44,12 +48,13 @@ impl Target {
     pub(super) fn choose(main: &Path, name: &str) -> anyhow::Result<Self> {
         let token = format!("{name}.token");
         // A file of the folder may name secrets of that folder alone.
-        let (path, secret_file) = if main.exists() {
+        let (path, secret_file, below) = if main.exists() {
             let folder = Path::new(FRAGMENTS);
             let fragment = main.with_file_name(folder.join(format!("{name}.yaml")));
-            (fragment, format!("{FRAGMENTS}/{token}"))
+            let below = main.with_file_name(folder);
+            (fragment, format!("{FRAGMENTS}/{token}"), Some(below))
         } else {
-            (main.to_owned(), token)
+            (main.to_owned(), token, None)
         };
         let token = main.with_file_name(&secret_file);
         for path in [&path, &token] {
@@ -63,14 +68,46 @@ impl Target {
             path,
             token,
             secret_file,
+            below,
         })
+    }
+
+    /// Whether the configuration may name what was given where it is (trust rule 18). Told before anything is tested.
+    pub(super) fn check(&self, given: &Given) -> Result<(), Usage> {
+        let (Err(key), Some(below)) = (given.secret(), &self.below) else {
+            return Ok(());
+        };
+        let is_below = below
+            .canonicalize()
+            .is_ok_and(|below| key.starts_with(below));
+        match is_below {
+            true => Ok(()),
+            false => Err(Usage(format!(
+                "a source in {below} may name files of that folder alone: move the key there, and give --key-file {}",
+                below.join(key.file_name().unwrap_or_default()).display(),
+                below = below.display(),
+            ))),
+        }
+    }
+
+    /// A file that stays where it is, as the configuration names it: from its own folder on where it is below that.
+    fn named(&self, file: &Path) -> String {
+        let folder = self
+            .main
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        let below = folder
+            .ok()
+            .and_then(|folder| file.strip_prefix(folder).ok());
+        below.unwrap_or(file).display().to_string()
     }
 
     pub(super) fn write(
         &self,
         connection: &Connection<'_>,
         plugin: &str,
-        secret: &SecretString,
+        given: &Given,
         past: String,
     ) -> anyhow::Result<Written> {
         let config: Vec<_> = connection
@@ -78,13 +115,21 @@ impl Target {
             .iter()
             .map(|(key, value)| (key.as_str(), value))
             .collect();
+        let (secret_file, secret) = match given.secret() {
+            Ok(secret) => (self.secret_file.clone(), Ok(secret)),
+            Err(key) => {
+                let named = self.named(key);
+                (named.clone(), Err(PathBuf::from(named)))
+            }
+        };
         let source = NewSource {
             name: connection.name,
             plugin,
             config: &config,
             network: &connection.network.keys,
             credential: &connection.kind.name,
-            secret_file: &self.secret_file,
+            client: client(given),
+            secret_file: &secret_file,
         };
         let screen = self.path == self.main;
         let text = if screen {
@@ -92,7 +137,11 @@ impl Target {
         } else {
             template::fragment(&source)
         };
-        let token = NewFile::create(&self.token, PRIVATE, secret.expose_secret())?;
+        let token = secret
+            .as_ref()
+            .map(|secret| NewFile::create(&self.token, PRIVATE, secret.expose_secret()))
+            .ok()
+            .transpose()?;
         let config = NewFile::create(&self.path, ORDINARY, &text)?;
         // Other files beside it may have a say too.
         if let Err(errors) = Loaded::load(&self.main) {
@@ -100,15 +149,32 @@ impl Target {
             return Err(validate::usage(errors));
         }
         config.keep();
-        token.keep();
+        if let Some(token) = token {
+            token.keep();
+        }
         Ok(Written {
             config: self.path.clone(),
-            token: self.token.clone(),
+            secret: secret.map(|_| self.token.clone()),
             source: connection.name.to_owned(),
             screen,
             past,
         })
     }
+}
+
+fn client(given: &Given) -> Option<NewClient<'_>> {
+    let Given::Client { client_id, proof } = given else {
+        return None;
+    };
+    let (proof, key_id) = match proof {
+        Proof::Key { key_id, .. } => ("private_key", key_id.as_deref()),
+        Proof::Secret(_) => ("client_secret", None),
+    };
+    Some(NewClient {
+        client_id,
+        proof,
+        key_id,
+    })
 }
 
 fn exists(path: &Path) -> String {
@@ -122,7 +188,7 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             config,
-            token,
+            secret,
             source,
             screen,
             past,
@@ -132,21 +198,17 @@ impl fmt::Display for Written {
         } else {
             ""
         };
-        let written = [config.display().to_string(), token.display().to_string()];
-        let width = written
-            .iter()
-            .map(|path| path.chars().count())
-            .max()
-            .unwrap_or(0);
-        let [config, token] = written;
+        let (did, path, what) = match secret {
+            Ok(path) => ("wrote", path, "the credential; only you can read it"),
+            Err(path) => ("named", path, "the private key; it stays where it is"),
+        };
+        let (config, path) = (config.display().to_string(), path.display().to_string());
+        let width = config.chars().count().max(path.chars().count());
         writeln!(
             f,
             "wrote {config:width$}  reads `{source}` into logs/{source}.ndjson{screen}"
         )?;
-        writeln!(
-            f,
-            "wrote {token:width$}  the credential; only you can read it"
-        )?;
+        writeln!(f, "{did} {path:width$}  {what}")?;
         write!(f, "\nThe first run reads {past}, then follows what is new.")
     }
 }

@@ -5,6 +5,7 @@
 //! half-way leaves nothing behind.
 
 mod ask;
+mod credential;
 mod files;
 mod name;
 mod network;
@@ -13,18 +14,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
-use logweir::config::{CredentialPlan, Limits, Loaded, PluginRef, SourcePlan, suggestion};
+use anyhow::anyhow;
+use logweir::config::{Limits, Loaded, PluginRef, SourcePlan, suggestion};
 use logweir::gate::CredentialKind;
 use logweir::host::{Assembly, HostSource};
 use logweir::plugin::{BUILTIN, Plugin};
-use logweir::secret::SecretRef;
 use logweir::stage::{CheckReport, CheckStatus, Source};
 use logweir::telemetry::silence::Silence;
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{Common, Usage, prompt, report, validate};
+use credential::{CredentialArgs, Given};
 use files::{Target, Written};
 use network::Network;
 
@@ -36,6 +36,8 @@ Examples:
       asks for the token; what you type is not shown
   logweir connect okta --domain acme.okta.com --token-file token.txt --yes
       asks nothing: for scripts
+  logweir connect okta --domain acme.okta.com --client-id 0oa1d7 --key-file app.pem
+      signs in as an app (OAuth 2.0) with its private key, which stays where it is
   logweir connect okta --domain acme.okta.com --set backfill=7d
       reads the last 7 days instead of 60
   logweir connect okta --domain acme.oktapreview.com --name preview
@@ -57,9 +59,8 @@ pub(crate) struct Args {
     /// A setting of the plugin; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, Value)>,
-    /// A file that holds the credential; it is copied into a file of Logweir's own.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    credential: CredentialArgs,
     /// A proxy that all requests go through.
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
@@ -129,13 +130,11 @@ async fn connect(
         .plugin(&reference)
         .await
         .map_err(|error| anyhow!(error))?;
-    let Some(kind) = plugin.description().credentials.first() else {
-        bail!("the plugin understands no credential, so there is nothing to connect with");
-    };
     let config = ask::settings(&assembly, &plugin, given(args), ask).await?;
     let name = name::choose(args.name.as_deref(), &plugin, &config, loaded)?;
     let target = Target::choose(&common.config, &name)?;
     ask::confirm_host(&args.plugin, &config, ask, args.yes)?;
+    let kind = args.credential.kind(&plugin, ask)?;
     let connection = Connection {
         name: &name,
         plugin: reference,
@@ -143,14 +142,15 @@ async fn connect(
         network,
         kind,
     };
-    let mut secret = ask::credential(kind, args.token_file.as_deref(), ask)?;
+    let mut given = args.credential.complete(kind, ask)?;
+    target.check(&given)?;
     loop {
-        let failed = match connection.test(&mut assembly, &secret).await? {
+        let failed = match connection.test(&mut assembly, &given).await? {
             Tested::Works => break,
             failed => failed,
         };
         // What was typed stays good when it was not the matter.
-        let of_credential = failed == Tested::CredentialFailed && args.token_file.is_none();
+        let of_credential = failed == Tested::CredentialFailed && args.credential.is_asked_for();
         let question = if of_credential {
             "Try again with another credential?"
         } else {
@@ -161,12 +161,13 @@ async fn connect(
             return Ok(None);
         }
         if of_credential {
-            secret = ask::credential(kind, None, ask)?;
+            given = args.credential.complete(kind, ask)?;
+            target.check(&given)?;
         }
     }
     let past = past(&plugin, &config);
     target
-        .write(&connection, &args.plugin, &secret, past)
+        .write(&connection, &args.plugin, &given, past)
         .map(Some)
 }
 
@@ -252,8 +253,8 @@ impl Tested {
 
 impl Connection<'_> {
     /// Runs the check and shows it.
-    async fn test(&self, assembly: &mut Assembly, secret: &SecretString) -> anyhow::Result<Tested> {
-        let source = self.source(assembly, secret).await?;
+    async fn test(&self, assembly: &mut Assembly, given: &Given) -> anyhow::Result<Tested> {
+        let source = self.source(assembly, given).await?;
         super::tell(&format!(
             "\ntesting the connection of `{}` to {}",
             self.name, source.owner.origin
@@ -266,19 +267,12 @@ impl Connection<'_> {
         Ok(Tested::of(&found))
     }
 
-    async fn source(
-        &self,
-        assembly: &mut Assembly,
-        secret: &SecretString,
-    ) -> anyhow::Result<HostSource> {
+    async fn source(&self, assembly: &mut Assembly, given: &Given) -> anyhow::Result<HostSource> {
         let plan = SourcePlan {
             name: Arc::from(self.name),
             plugin: self.plugin.clone(),
             config: Value::Object(self.config.clone()),
-            credentials: vec![(
-                self.kind.name.clone(),
-                CredentialPlan::Secret(SecretRef::Literal(secret.clone())),
-            )],
+            credentials: vec![(self.kind.name.clone(), given.plan())],
             network: self.network.policy.clone(),
             limits: Limits::default(),
             share: None,

@@ -77,7 +77,8 @@ fn check_source(loaded: &Loaded, args: &Args) -> anyhow::Result<()> {
 fn ask(client: &mut Client) -> anyhow::Result<Overview> {
     match client.ask(&Request::Status)? {
         Answer::Status(overview) => Ok(*overview),
-        Answer::Refused(why) => Err(ControlError::Refused(why).into()),
+        Answer::Refused(why) => Err(ControlError::refused(why).into()),
+        other => Err(ControlError::Answer(format!("{other:?}")).into()),
     }
 }
 
@@ -88,7 +89,9 @@ fn narrowed(mut overview: Overview, args: &Args) -> anyhow::Result<Overview> {
     };
     overview.sources.retain(|source| source.name == *name);
     if overview.sources.is_empty() {
-        bail!("the host runs with a configuration that has no source `{name}`: restart it");
+        bail!(
+            "the host runs with a configuration that has no source `{name}` yet: `logweir reload`"
+        );
     }
     Ok(overview)
 }

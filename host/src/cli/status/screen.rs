@@ -125,6 +125,13 @@ fn head(page: &mut Page, overview: &Overview) {
     if let Some(listen) = &process.listen {
         page.say(&format!("metrics at http://{listen}/metrics"));
     }
+    if let Some(reload) = &overview.reload {
+        let at = moment(reload.ended_at);
+        page.say(&match reload.applied {
+            true => format!("reloaded {at}: {}", reload.told),
+            false => format!("RELOAD REFUSED {at}: {}", reload.told),
+        });
+    }
     if !health::is_alive(overview) {
         page.say("THE PIPELINE HAS LOST ITS PULSE: restart it");
     }

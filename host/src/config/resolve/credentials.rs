@@ -1,10 +1,7 @@
 //! The credentials of one source: where secrets are, and which clients get tokens.
 
-use std::path::Path;
-
-use super::Found;
+use super::{Found, Surroundings};
 use crate::config::de;
-use crate::config::load::FRAGMENTS;
 use crate::config::mistake::Mistake;
 use crate::config::node::{Entry, Node, NodeValue};
 use crate::config::plan::{ClientPlan, CredentialPlan, ProofPlan};
@@ -17,28 +14,32 @@ const HOW: &str = "write `${env:NAME}` or `${file:PATH}`; a number needs quotes"
 /// Decides what a source's credentials mean. What kind each of them must be, the plugin will say.
 pub(super) fn resolve(
     source: &Node,
-    base: &Path,
+    around: &Surroundings<'_>,
     found: &mut Found,
 ) -> Vec<(String, CredentialPlan)> {
     let typed = source.get("credentials").map_or(&[][..], Node::entries);
     let plans = typed.iter().filter_map(|entry| {
         let plan = match entry.value.value {
-            NodeValue::Map(_) => client(entry, base, found).map(CredentialPlan::Client),
-            _ => secret(&entry.value, base, found).map(CredentialPlan::Secret),
+            NodeValue::Map(_) => client(entry, around, found).map(CredentialPlan::Client),
+            _ => secret(&entry.value, around, found).map(CredentialPlan::Secret),
         };
         Some((entry.key.clone(), plan?))
     });
     plans.collect()
 }
 
-fn secret(node: &Node, base: &Path, found: &mut Found) -> Option<SecretRef> {
-    let Some(text) = node.text() else {
-        let message = format!("expected text, found {}", node.describe());
-        let mistake = Mistake::at(node.place, message).label("a secret goes here");
-        found.mistakes.push(mistake.help(HOW));
-        return None;
+fn secret(node: &Node, around: &Surroundings<'_>, found: &mut Found) -> Option<SecretRef> {
+    let parsed = match &node.value {
+        NodeValue::Text(text) => SecretRef::parse(text, around.base),
+        NodeValue::File(path) => Ok(SecretRef::File(around.base.join(path))),
+        _ => {
+            let message = format!("expected text, found {}", node.describe());
+            let mistake = Mistake::at(node.place, message).label("a secret goes here");
+            found.mistakes.push(mistake.help(HOW));
+            return None;
+        }
     };
-    match parse(text, node, base) {
+    match parsed.and_then(|secret| allowed(secret, node, around)) {
         Ok(secret) => {
             let warning = secret.warning();
             let warning = warning.map(|warning| Mistake::at(node.place, warning));
@@ -53,15 +54,19 @@ fn secret(node: &Node, base: &Path, found: &mut Found) -> Option<SecretRef> {
     }
 }
 
-/// The main file is the first; what others may name is less (trust rule 18).
-fn parse(text: &str, node: &Node, base: &Path) -> Result<SecretRef, SecretRefError> {
-    match node.place.file {
-        0 => SecretRef::parse(text, base),
-        _ => SecretRef::parse_included(text, base, &base.join(FRAGMENTS)),
+/// The main file may name all there is, others less (trust rule 18).
+fn allowed(
+    secret: SecretRef,
+    node: &Node,
+    around: &Surroundings<'_>,
+) -> Result<SecretRef, SecretRefError> {
+    match around.folder_of(node.place) {
+        None => Ok(secret),
+        Some(folder) => secret.included(folder),
     }
 }
 
-fn client(entry: &Entry, base: &Path, found: &mut Found) -> Option<ClientPlan> {
+fn client(entry: &Entry, around: &Surroundings<'_>, found: &mut Found) -> Option<ClientPlan> {
     let node = &entry.value;
     let raw: RawClient = de::read_as(node, &mut found.mistakes)?;
     let before = found.mistakes.len();
@@ -69,7 +74,7 @@ fn client(entry: &Entry, base: &Path, found: &mut Found) -> Option<ClientPlan> {
     check_word(node, "key_id", raw.key_id.as_deref(), found);
     check_scopes(node, raw.scopes.as_deref(), found);
     let proof = match (node.entry("private_key"), node.entry("client_secret")) {
-        (Some(key), None) => secret(&key.value, base, found).map(|key| ProofPlan::Key {
+        (Some(key), None) => secret(&key.value, around, found).map(|key| ProofPlan::Key {
             key,
             key_id: raw.key_id,
         }),
@@ -79,7 +84,7 @@ fn client(entry: &Entry, base: &Path, found: &mut Found) -> Option<ClientPlan> {
                 let mistake = Mistake::at(key_id.key_place, message);
                 found.mistakes.push(mistake);
             }
-            secret(&known.value, base, found).map(ProofPlan::Secret)
+            secret(&known.value, around, found).map(ProofPlan::Secret)
         }
         (Some(_), Some(known)) => {
             let message =

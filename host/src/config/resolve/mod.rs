@@ -1,11 +1,12 @@
 //! From what was typed to what it means: defaults, ranges, and everything that one part says about another.
 
 mod credentials;
+mod inputs;
 mod ledger;
 mod output;
 mod source;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,25 +14,33 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::inputs::Inputs;
 use self::output::ResolvedOutput;
-use super::mistake::{Mistake, closest};
+pub(super) use self::output::canonical;
+use super::expand::Template;
+use super::mistake::Mistake;
 use super::node::{Entry, Node, Place};
 use super::plan::{LogPlan, OutputEntry, Plan, SourcePlan};
-use super::raw::{RawFile, RawSource};
+use super::raw::{RawFile, RawSource, ReloadMode};
 use crate::gate::Share;
 
 /// Longest name of a source or output: it becomes part of file names.
 const NAME_LENGTH_MAX: usize = 63;
 
+/// Nobody has the memory for more sources that are read at the same time.
+const READERS_MAX: u32 = 10_000;
+
 /// Keys that only the main file may have.
-const MAIN_FILE_KEYS: [&str; 7] = [
+const MAIN_FILE_KEYS: [&str; 9] = [
     "state",
     "log",
     "budget",
+    "readers",
     "dead_letter",
     "ledger",
     "audit",
     "listen",
+    "reload",
 ];
 
 /// Keys whose time has not come.
@@ -52,6 +61,23 @@ pub(super) struct Surroundings<'a> {
     pub(super) base: &'a Path,
     /// `$STATE_DIRECTORY`, which systemd sets.
     pub(super) state_directory: Option<&'a OsStr>,
+    /// What templates made, which is among the files already.
+    pub(super) templates: &'a [Template],
+    /// Of each file but the main one, the folder that its secrets are below.
+    pub(super) folders: &'a [PathBuf],
+}
+
+impl Surroundings<'_> {
+    /// The folder that secrets named at this place are below; none for the main file, the first.
+    fn folder_of(&self, place: Place) -> Option<&Path> {
+        let before = place.file.checked_sub(1)?;
+        // What is not known is below no folder.
+        Some(
+            self.folders
+                .get(before)
+                .map_or(Path::new(""), PathBuf::as_path),
+        )
+    }
 }
 
 /// What was found wrong, and what somebody should look at.
@@ -74,6 +100,8 @@ pub(super) fn resolve(
     let share = default_share(files);
     let (ledger, audit) = ledger::resolve(files, found);
     let listen = listen_address(files, found);
+    let readers = readers(files, found);
+    let reload = reload_mode(files);
 
     let source_entries = named_entries(files, "sources", "source", found);
     let mut raw_sources = take_raw_sources(files);
@@ -81,7 +109,7 @@ pub(super) fn resolve(
         .iter()
         .filter_map(|entry| {
             let raw = raw_sources.remove(&entry.key)?;
-            let source = source::resolve(entry, raw, around.base, found);
+            let source = source::resolve(entry, raw, around, found);
             Some(SourcePlan {
                 share: source.share.or(share),
                 ..source
@@ -89,13 +117,16 @@ pub(super) fn resolve(
         })
         .collect();
 
+    let template_entries = named_entries(files, "templates", "template", found);
+    inputs::check_names(&template_entries, &source_entries, found);
+    let inputs = Inputs::of(&source_entries, around.templates);
     let output_entries = named_entries(files, "outputs", "output", found);
     let outputs: Vec<_> = output_entries
         .iter()
-        .map(|entry| output::resolve(entry, around.base, found))
+        .map(|entry| output::resolve(entry, &inputs, around.base, found))
         .collect();
 
-    check_inputs(&source_entries, &outputs, found);
+    inputs::check(&source_entries, &inputs, &outputs, found);
     check_writers(&outputs, &dead_letter, found);
     check_presence(files, &source_entries, &output_entries, found);
     Plan {
@@ -110,6 +141,8 @@ pub(super) fn resolve(
         ledger,
         audit,
         listen,
+        readers,
+        reload,
     }
 }
 
@@ -196,6 +229,12 @@ fn default_share(files: &mut [TypedFile<'_>]) -> Option<Share> {
     Some(main.budget.take()?.share?.0)
 }
 
+fn reload_mode(files: &mut [TypedFile<'_>]) -> ReloadMode {
+    let main = files.first_mut().and_then(|file| file.raw.as_mut());
+    let typed = main.and_then(|raw| raw.reload.take());
+    typed.unwrap_or_default()
+}
+
 fn listen_address(files: &mut [TypedFile<'_>], found: &mut Found) -> Option<SocketAddr> {
     let main = files.first_mut()?;
     let address = main.raw.as_mut()?.listen.take()?.0;
@@ -207,6 +246,15 @@ fn listen_address(files: &mut [TypedFile<'_>], found: &mut Found) -> Option<Sock
         found.warnings.extend(warning);
     }
     Some(address)
+}
+
+/// How many sources are read at the same time.
+fn readers(files: &mut [TypedFile<'_>], found: &mut Found) -> Option<usize> {
+    let main = files.first_mut()?;
+    let typed = main.raw.as_mut()?.readers.take()?;
+    let place = main.root.place_of_pointer("/readers");
+    let readers = within(Some(typed), 1, 1..=READERS_MAX, place, found);
+    usize::try_from(readers).ok()
 }
 
 /// The entries under a key of all files, each name once.
@@ -259,45 +307,6 @@ fn take_raw_sources(files: &mut [TypedFile<'_>]) -> BTreeMap<String, RawSource> 
     raws.filter_map(|raw| raw.sources.take())
         .flatten()
         .collect()
-}
-
-/// Every input is a source, and every source is read.
-fn check_inputs(sources: &[&Entry], outputs: &[ResolvedOutput<'_>], found: &mut Found) {
-    let names: Vec<_> = sources.iter().map(|source| source.key.as_str()).collect();
-    let known: HashSet<_> = names.iter().copied().collect();
-    for (input, place) in outputs.iter().flat_map(ResolvedOutput::inputs) {
-        if known.contains(input) {
-            continue;
-        }
-        let help = match closest(input, names.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("the sources are: {}", names.join(", ")),
-        };
-        found
-            .mistakes
-            .push(Mistake::at(place, format!("there is no source `{input}`")).help(help));
-    }
-    // What was meant by a mistake may be any of them.
-    if outputs.is_empty() || outputs.iter().any(|output| output.inputs.is_none()) {
-        return;
-    }
-    let read: HashSet<_> = outputs
-        .iter()
-        .flat_map(ResolvedOutput::inputs)
-        .map(|(name, _)| name)
-        .collect();
-    for source in sources
-        .iter()
-        .filter(|source| !read.contains(source.key.as_str()))
-    {
-        let mistake = Mistake::at(
-            source.key_place,
-            format!("no output takes the records of `{}`", source.key),
-        );
-        found
-            .mistakes
-            .push(mistake.help(format!("add `{}` to the `inputs` of an output", source.key)));
-    }
 }
 
 /// One writer per file (two would tear each other's lines).

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::inputs::Inputs;
 use super::{Found, within};
 use crate::config::de::{read_as, read_beside};
 use crate::config::mistake::Mistake;
@@ -40,7 +41,12 @@ impl<'a> ResolvedOutput<'a> {
 }
 
 /// Decides what an output means, apart from whether its inputs exist.
-pub(super) fn resolve<'a>(entry: &'a Entry, base: &Path, found: &mut Found) -> ResolvedOutput<'a> {
+pub(super) fn resolve<'a>(
+    entry: &'a Entry,
+    known: &Inputs<'a>,
+    base: &Path,
+    found: &mut Found,
+) -> ResolvedOutput<'a> {
     let mut resolved = ResolvedOutput {
         entry,
         inputs: None,
@@ -56,7 +62,7 @@ pub(super) fn resolve<'a>(entry: &'a Entry, base: &Path, found: &mut Found) -> R
     let common = entry.value.filtered(|key| OUTPUT_KEYS.contains(&key));
     let raw: Option<RawOutput> = read_as(&common, &mut found.mistakes);
     refuse_conditions(&entry.value, found);
-    resolved.inputs = inputs(entry, found);
+    resolved.inputs = inputs(entry, known, found);
     let typed = raw
         .as_ref()
         .map(|raw| raw.r#type)
@@ -108,8 +114,12 @@ fn refuse_conditions(output: &Node, found: &mut Found) {
     }
 }
 
-/// The inputs, unless something among them is no text, which is said elsewhere.
-fn inputs<'a>(entry: &'a Entry, found: &mut Found) -> Option<Vec<(&'a str, Place)>> {
+/// The inputs, unless something among them is no text, which is said elsewhere. A template stands for its sources.
+fn inputs<'a>(
+    entry: &'a Entry,
+    known: &Inputs<'a>,
+    found: &mut Found,
+) -> Option<Vec<(&'a str, Place)>> {
     let typed = entry.value.entry("inputs")?;
     let NodeValue::List(items) = &typed.value.value else {
         return None;
@@ -123,13 +133,14 @@ fn inputs<'a>(entry: &'a Entry, found: &mut Found) -> Option<Vec<(&'a str, Place
     let mut seen = HashSet::new();
     let mut inputs = Vec::with_capacity(items.len());
     for item in items {
-        let name = item.text()?;
-        if seen.insert(name) {
-            inputs.push((name, item.place));
-        } else {
-            found
-                .mistakes
-                .push(Mistake::at(item.place, format!("`{name}` is named twice")));
+        for name in known.meant_by(item.text()?) {
+            if seen.insert(name) {
+                inputs.push((name, item.place));
+            } else {
+                found
+                    .mistakes
+                    .push(Mistake::at(item.place, format!("`{name}` is named twice")));
+            }
         }
     }
     Some(inputs)
@@ -171,7 +182,7 @@ fn files_of<'a>(
 }
 
 /// The one name of a file, also of one that is not there yet: links that exist are followed.
-pub(super) fn canonical(path: &Path) -> PathBuf {
+pub(in crate::config) fn canonical(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {
@@ -184,7 +195,11 @@ pub(super) fn canonical(path: &Path) -> PathBuf {
     let real = clean.ancestors().find_map(|existing| {
         let real = existing.canonicalize().ok()?;
         let rest = clean.strip_prefix(existing).ok()?;
-        Some(real.join(rest))
+        // Joined with nothing it would get a slash behind it.
+        Some(match rest.as_os_str().is_empty() {
+            true => real,
+            false => real.join(rest),
+        })
     });
     real.unwrap_or(clean)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Found, credentials, within};
+use super::{Found, Surroundings, credentials, within};
 use crate::config::mistake::Mistake;
 use crate::config::node::{Entry, Node, Place};
 use crate::config::plan::{Limits, PluginRef, SourcePlan};
@@ -20,7 +20,13 @@ const SILENCE_SHORTEST: Period = Period(Duration::from_secs(1));
 const SILENCE_LONGEST: Period = Period(Duration::from_secs(90 * 86_400));
 
 /// Decides what a source means.
-pub(super) fn resolve(entry: &Entry, raw: RawSource, base: &Path, found: &mut Found) -> SourcePlan {
+pub(super) fn resolve(
+    entry: &Entry,
+    raw: RawSource,
+    around: &Surroundings<'_>,
+    found: &mut Found,
+) -> SourcePlan {
+    let base = around.base;
     refuse_references(&entry.value, found);
     refuse_useless_grants(&entry.value, &raw, found);
     let grants = raw.grants.unwrap_or_default();
@@ -29,7 +35,7 @@ pub(super) fn resolve(entry: &Entry, raw: RawSource, base: &Path, found: &mut Fo
         name: entry.key.as_str().into(),
         plugin: plugin(raw.plugin, base),
         config: Value::Object(raw.config.unwrap_or_default()),
-        credentials: credentials::resolve(&entry.value, base, found),
+        credentials: credentials::resolve(&entry.value, around, found),
         network: network(&entry.value, raw.network.unwrap_or_default(), base, found),
         share: raw
             .budget

@@ -93,6 +93,7 @@ impl Account {
             return None;
         }
         state.pacer.ask(priority, false, now).ok()?;
+        state.line.went(priority);
         Some(self.turn())
     }
 
@@ -111,7 +112,9 @@ impl Account {
                 Err(Some(wait)) => wait.until,
             };
             if now >= deadline {
-                self.lock().pacer.let_out(now);
+                let mut state = self.lock();
+                state.pacer.let_out(now);
+                state.line.went(priority);
                 break;
             }
             // Called or not, the next round sees.
@@ -142,6 +145,15 @@ impl Account {
         })
     }
 
+    /// For how long a request of this urgency would be held back now, whoever else waits.
+    pub(crate) fn holds_for(&self, priority: Priority) -> Duration {
+        let now = Instant::now();
+        let wait = self.lock().pacer.hold(priority, now);
+        wait.map_or(Duration::ZERO, |wait| {
+            wait.until.saturating_duration_since(now)
+        })
+    }
+
     /// How many requests wait.
     pub(crate) fn waiting(&self) -> usize {
         self.lock().line.len()
@@ -151,9 +163,11 @@ impl Account {
     fn ask(&self, place: Place, now: Instant) -> Result<(), Option<Wait>> {
         let mut state = self.lock();
         match state.line.first(now) {
-            Some((first, overdue)) if first == place => {
-                let asked = state.pacer.ask(place.priority, overdue, now);
-                asked.map_err(Some)
+            Some((first, insists)) if first == place => {
+                let asked = state.pacer.ask(place.priority, insists, now);
+                asked.map_err(Some)?;
+                state.line.went(place.priority);
+                Ok(())
             }
             _ => Err(None),
         }

@@ -1,4 +1,7 @@
 //! The line of those who wait for a budget.
+//!
+//! Polls at the head go first, but beside a backlog that waits they have every second turn at most: a limit may be so
+//! small that polls alone would use it up, and then what is read of the past would never come to its end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ struct Waiter {
 pub(super) struct Line {
     queues: [VecDeque<Waiter>; 3],
     numbers: u64,
+    /// Whether a poll at the head went since a backlog did, which is then to go next if it waits.
+    owes_backlog: bool,
 }
 
 impl Line {
@@ -62,17 +67,27 @@ impl Line {
         }
     }
 
-    /// Who goes next: the one that is overdue for longest, else the first of the highest priority. With it, whether it
-    /// is overdue.
+    /// Who goes next: the one that is overdue for longest, else a backlog that is owed a turn, else the first of the
+    /// highest priority. With it, whether it insists: as one of the first two, it lets nobody go before it, and nothing
+    /// is kept from it for polls at the head.
     pub(super) fn first(&self, now: Instant) -> Option<(Place, bool)> {
-        let (waiter, overdue) = self.first_waiter(now)?;
-        Some((waiter.place, overdue))
+        let (waiter, insists) = self.first_waiter(now)?;
+        Some((waiter.place, insists))
     }
 
     /// Whether somebody who does not wait yet may go before all who do.
     pub(super) fn gives_way_to(&self, priority: Priority, now: Instant) -> bool {
         let first = self.first(now);
-        first.is_none_or(|(first, overdue)| !overdue && first.priority > priority)
+        first.is_none_or(|(first, insists)| !insists && first.priority > priority)
+    }
+
+    /// A request went out, whether it had waited or not.
+    pub(super) fn went(&mut self, priority: Priority) {
+        self.owes_backlog = match priority {
+            Priority::Live => true,
+            Priority::Backlog => false,
+            Priority::Window => self.owes_backlog,
+        };
     }
 
     /// Tells who goes next to ask again.
@@ -88,7 +103,9 @@ impl Line {
             .clone()
             .filter(|waiter| waiter.overdue <= now)
             .min_by_key(|waiter| waiter.overdue);
-        match overdue {
+        let [_, backlog, _] = &self.queues;
+        let insistent = overdue.or(backlog.front().filter(|_| self.owes_backlog));
+        match insistent {
             Some(waiter) => Some((waiter, true)),
             None => fronts.next().map(|waiter| (waiter, false)),
         }

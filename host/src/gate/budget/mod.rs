@@ -26,6 +26,8 @@
 //!
 //! Requests wait in a line, the first come first served within a [`Priority`]. While somebody polls at the head, some of
 //! the share is kept for that: backlogs and windows of the past leave it alone, and a poll need not wait for a token.
+//! But beside a backlog that waits, polls have every second turn at most, or a limit that is smaller than what they ask
+//! for would leave it none.
 //! Nobody waits for ever: who waited for half of the longest hold goes before all others, and after all of it goes out
 //! whatever is known.
 //!
@@ -43,6 +45,8 @@ mod window;
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod fairness_tests;
 #[cfg(test)]
 mod tests;
 

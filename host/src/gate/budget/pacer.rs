@@ -86,11 +86,11 @@ impl Pacer {
     }
 
     /// Lets a request out, or says what it has to wait for.
-    /// One that is overdue takes what is kept for polls at the head too.
+    /// One that insists takes what is kept for polls at the head too.
     pub(super) fn ask(
         &mut self,
         priority: Priority,
-        overdue: bool,
+        insists: bool,
         now: Instant,
     ) -> Result<(), Wait> {
         self.advance(now);
@@ -101,7 +101,7 @@ impl Pacer {
             return Err(refused);
         }
         if let Some(window) = &self.window {
-            self.ready(window, priority, overdue, now)?;
+            self.ready(window, priority, insists, now)?;
         }
         self.let_out(now);
         Ok(())
@@ -186,14 +186,14 @@ impl Pacer {
         &self,
         window: &Window,
         priority: Priority,
-        overdue: bool,
+        insists: bool,
         now: Instant,
     ) -> Result<(), Wait> {
         let over = window.over.unwrap_or(now + self.length.max(SECOND));
         let reserve = self.reserve(window, now);
         let (kept, advance) = match priority {
             Priority::Live => (0, reserve as f64),
-            Priority::Backlog | Priority::Window if overdue => (0, 0.0),
+            Priority::Backlog | Priority::Window if insists => (0, 0.0),
             Priority::Backlog | Priority::Window => (reserve, 0.0),
         };
         let left = self.left(window);

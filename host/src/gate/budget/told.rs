@@ -105,6 +105,8 @@ fn least(headers: &HeaderMap, name: &str) -> Option<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const DATE: (&str, &str) = ("date", "Mon, 29 Sep 2025 06:24:57 GMT");
@@ -189,6 +191,28 @@ mod tests {
         assert_eq!(seconds_left(&[DATE, later, RESET]), Some(8));
         let joined = ("x-rate-limit-reset", "1759127109, 1759127105");
         assert_eq!(seconds_left(&[DATE, joined]), Some(8));
+    }
+
+    proptest! {
+        #[test]
+        fn trap_16_whatever_headers_say_is_possible_or_left_out(
+            values in prop::collection::vec(("limit|remaining|reset", "[0-9]{0,21}|[ -~]{0,12}|[0-9]{1,4}(, ?[0-9]{0,4}){1,3}"), 0..8),
+            date in "Mon, 29 Sep [0-9]{4} 0[0-9]:[0-9]{2}:57 GMT|[ -~]{0,30}",
+            in_seconds: bool,
+        ) {
+            let mut headers: Vec<_> = values.iter().map(|(name, value)| {
+                let name = ["x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"]
+                    .into_iter()
+                    .find(|known| known.ends_with(&format!("-{name}")));
+                (name.unwrap(), value.as_str())
+            }).collect();
+            headers.push(("date", &date));
+            let format = if in_seconds { ResetFormat::DeltaSeconds } else { ResetFormat::EpochSeconds };
+            let told = told(format, &headers);
+            prop_assert!(told.limit.zip(told.remaining).is_none_or(|(limit, left)| left <= limit));
+            prop_assert!(told.window.is_none_or(|window| window.left < LONGEST_WINDOW));
+            prop_assert_eq!(told.silent, values.is_empty());
+        }
     }
 
     #[test]

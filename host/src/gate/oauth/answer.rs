@@ -267,6 +267,8 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refused(status: u16, body: &str) -> (TokenRefusalCause, String) {
@@ -349,6 +351,51 @@ mod tests {
         let (_, told) = refused(400, &body.to_string());
         assert!(!told.contains(char::is_control), "{told}");
         assert!(told.len() < 500);
+    }
+
+    const KNOWN: [&str; 3] = ["invalid_client", "invalid_dpop_proof", "use_dpop_nonce"];
+
+    /// What a peer might send: a body of the right form with any words in it, or anything.
+    fn any_body() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            prop::sample::select(&KNOWN[..]).prop_map(str::to_owned),
+            any::<String>()
+        ];
+        let kind = prop_oneof![
+            Just("Bearer".to_owned()),
+            Just("DPoP".to_owned()),
+            any::<String>()
+        ];
+        let body = (word, any::<String>(), kind, any::<i64>()).prop_map(
+            |(error, words, kind, seconds)| {
+                let body = serde_json::json!({
+                    "error": error, "error_description": words.repeat(20),
+                    "access_token": words, "token_type": kind, "expires_in": seconds,
+                });
+                body.to_string().into_bytes()
+            },
+        );
+        prop_oneof![body, prop::collection::vec(any::<u8>(), 0..64)]
+    }
+
+    proptest! {
+        #[test]
+        fn trust_10_whatever_a_peer_says_is_told_in_one_short_line(
+            status in 100_u16..1000, body in any_body(), was_proven: bool,
+        ) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let told = match read(status, &body, was_proven, |text| text) {
+                Outcome::WantsProof | Outcome::WantsNonce => String::new(),
+                Outcome::Token(_) => {
+                    prop_assert_eq!(status, StatusCode::OK);
+                    String::new()
+                }
+                Outcome::WrongTime(refusal) | Outcome::CameTwice(refusal) | Outcome::Refused(refusal) => refusal.told,
+                Outcome::Unavailable(told) => told,
+            };
+            prop_assert!(told.chars().count() <= WORDS_MAX, "{}", told);
+            prop_assert!(!told.contains(char::is_control), "{:?}", told);
+        }
     }
 
     #[test]

@@ -103,9 +103,6 @@ async fn trust_13_what_is_kept_for_polls_at_the_head_is_refused_to_a_backlog() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(gate.stats().hold.unwrap().why, HoldReason::Reserved);
-    ask(&live).await.unwrap();
-    ask(&live).await.unwrap();
-    assert_eq!((server.requests().len(), gate.stats().waiting), (4, 1));
     drop(backlog);
     assert_eq!(waiting.await.unwrap().unwrap_err(), GateError::Closed);
     assert_eq!(
@@ -113,6 +110,9 @@ async fn trust_13_what_is_kept_for_polls_at_the_head_is_refused_to_a_backlog() {
         0,
         "who is gone does not stand in the line"
     );
+    ask(&live).await.unwrap();
+    ask(&live).await.unwrap();
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
@@ -144,4 +144,26 @@ async fn trap_16_absurd_values_and_429s_are_counted_by_what_they_are() {
         concurrency: 1,
     };
     assert_eq!(gate.stats().throttles, throttles);
+}
+
+#[tokio::test]
+async fn trust_13_who_would_be_held_back_can_be_told_so_before_it_asks() {
+    let server =
+        Server::start(|_| Reply::answer(429, "x-limit: 60\r\nx-reset: 3000\r\n", "")).await;
+    let gate = gate(&server);
+    let session = gate.session(Purpose::Read);
+    assert_eq!(gate.holds_for(Priority::Backlog), Duration::ZERO);
+    assert!(!session.expects_something());
+    let answer = session.send(get(&server, "/logs"), Timeouts::default());
+    let answer = answer.await.unwrap();
+    assert!(session.expects_something(), "its body is not read");
+    drop(answer);
+    assert!(!session.expects_something());
+    assert!(gate.holds_for(Priority::Live) > Duration::from_secs(2900));
+    // What is held back is nothing that is lost when it is given up.
+    let mut held = Box::pin(session.send(get(&server, "/logs"), Timeouts::default()));
+    let waits = tokio::time::timeout(Duration::from_millis(10), &mut held);
+    assert!(waits.await.is_err());
+    assert!(!session.expects_something());
+    assert_eq!(server.requests().len(), 1);
 }

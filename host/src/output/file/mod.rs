@@ -44,6 +44,7 @@ mod template;
 mod unclaimed;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -69,6 +70,13 @@ pub struct FileConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlan {
     template: PathTemplate,
+}
+
+impl FilePlan {
+    /// The file for the records of a source, if that is the name of one.
+    pub fn file(&self, source: &str) -> Option<PathBuf> {
+        self.template.path(source).ok()
+    }
 }
 
 impl FileConfig {

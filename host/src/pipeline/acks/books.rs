@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::output_book::OutputBook;
 use crate::state::{Commit, LedgerRow, Owner, SourceCommit};
 
-/// The bookkeeping of all sources and outputs.
+/// The bookkeeping of all sources and outputs. A source or output keeps its number for as long as the process lives.
+#[derive(Default)]
 pub(super) struct Books {
     sources: Vec<SourceBook>,
     outputs: Vec<OutputBook>,
@@ -22,7 +23,7 @@ pub(crate) struct Accepted {
     /// Its records, those included that could not be records.
     pub(crate) records: u64,
     /// The same records, as the ledger will have them.
-    pub(crate) row: LedgerRow,
+    pub(crate) rows: Vec<LedgerRow>,
     /// Those that are in the dead letter already.
     pub(crate) dead: u64,
     /// How many outputs must have it before it is settled.
@@ -61,6 +62,8 @@ struct SourceBook {
     pending: Option<Pending>,
     /// The checkpoint of the newest settled page.
     reached: Option<Arc<str>>,
+    /// The checkpoint of the newest accepted page.
+    newest: Option<Arc<str>>,
     /// What is on its way to the disk: no longer here, not yet there.
     leaving: Vec<Arc<LedgerRow>>,
     /// Batches before this one were settled when the newest commit was taken.
@@ -125,23 +128,39 @@ impl SourceBook {
 }
 
 impl Books {
-    pub(super) fn new(sources: Vec<(Arc<str>, Owner)>, outputs: Vec<Arc<str>>) -> Self {
-        let source = |(name, owner)| SourceBook {
+    /// Opens the book of a source, and says which number the source has from now on.
+    pub(super) fn add_source(&mut self, name: Arc<str>, owner: Owner) -> usize {
+        self.sources.push(SourceBook {
             name,
             owner,
             next: 0,
             unsettled: VecDeque::new(),
             pending: None,
             reached: None,
+            newest: None,
             leaving: Vec::new(),
             taken_below: 0,
             stored_below: 0,
-        };
-        Self {
-            sources: sources.into_iter().map(source).collect(),
-            outputs: outputs.into_iter().map(OutputBook::new).collect(),
-            taken: 0,
+        });
+        self.sources.len() - 1
+    }
+
+    /// Opens the book of an output, and says which number the output has from now on.
+    pub(super) fn add_output(&mut self, name: Arc<str>) -> usize {
+        self.outputs.push(OutputBook::new(name));
+        self.outputs.len() - 1
+    }
+
+    /// What is accepted from a source from now on belongs to this owner.
+    pub(super) fn own(&mut self, source: usize, owner: Owner) {
+        if let Some(source) = self.sources.get_mut(source) {
+            source.owner = owner;
         }
+    }
+
+    /// The checkpoint of the newest page that was accepted from a source (delivery rule 2).
+    pub(super) fn newest(&self, source: usize) -> Option<Arc<str>> {
+        self.sources.get(source)?.newest.clone()
     }
 
     /// Enters a page and says which number its batch has. A page that no output needs to have is no batch of its own:
@@ -150,12 +169,15 @@ impl Books {
         let Some(source) = self.sources.get_mut(source) else {
             return 0;
         };
+        if page.checkpoint.is_some() {
+            source.newest.clone_from(&page.checkpoint);
+        }
         let pending = Pending {
             checkpoint: page.checkpoint,
             began: page.began,
             records: page.records,
             dead: page.dead,
-            rows: rows(page.row),
+            rows: rows(page.rows),
         };
         if page.outputs > 0 {
             source.unsettled.push_back(Unsettled {
@@ -351,11 +373,9 @@ impl Books {
 }
 
 /// What a page adds to the ledger; nothing, if it has no records.
-fn rows(row: LedgerRow) -> Vec<Arc<LedgerRow>> {
-    if row.digests.is_empty() {
-        return Vec::new();
-    }
-    vec![Arc::new(row)]
+fn rows(rows: Vec<LedgerRow>) -> Vec<Arc<LedgerRow>> {
+    let rows = rows.into_iter().filter(|row| !row.digests.is_empty());
+    rows.map(Arc::new).collect()
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ fn owner() -> Owner {
 }
 
 fn books(sources: usize, outputs: usize) -> Books {
-    let source = |index| (format!("s{index}").into(), owner());
-    Books::new(
-        (0..sources).map(source).collect(),
-        (0..outputs)
-            .map(|index| format!("o{index}").into())
-            .collect(),
-    )
+    let mut books = Books::default();
+    for index in 0..sources {
+        assert_eq!(books.add_source(format!("s{index}").into(), owner()), index);
+    }
+    for index in 0..outputs {
+        assert_eq!(books.add_output(format!("o{index}").into()), index);
+    }
+    books
 }
 
 fn page(checkpoint: u64, records: u64, outputs: usize) -> Accepted {
@@ -32,10 +33,11 @@ fn page(checkpoint: u64, records: u64, outputs: usize) -> Accepted {
         began: None,
         records,
         dead: 0,
-        row: LedgerRow {
+        rows: vec![LedgerRow {
             digests: (0..records).map(digest).collect(),
             newest: 0,
-        },
+            early: false,
+        }],
         outputs,
     }
 }

@@ -1,6 +1,5 @@
 //! The task that stores checkpoints and positions.
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -11,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::books::Urgency;
 use super::{Shared, Stored};
 use crate::pipeline::blocking::off_worker;
+use crate::pipeline::board::Gauges;
 use crate::pipeline::phase::now;
 use crate::pipeline::retry::{Retry, Verdict};
-use crate::pipeline::status::SourceGauge;
 use crate::pipeline::{Failure, Options};
 use crate::stage::StageError;
 use crate::state::{Commit, LedgerSize, State};
@@ -22,8 +21,8 @@ use crate::state::{Commit, LedgerSize, State};
 pub(crate) struct Storage {
     pub(crate) state: State,
     pub(crate) options: Arc<Options>,
-    /// Told what is settled, by name of the source.
-    pub(crate) gauges: HashMap<Arc<str>, Arc<SourceGauge>>,
+    /// Told what is settled.
+    pub(crate) gauges: Gauges,
     /// Everything is in the books: store it and end.
     pub(crate) finish: CancellationToken,
     /// Don't wait for a failing disk any longer.
@@ -36,6 +35,8 @@ pub(crate) struct Committer {
     stored: watch::Sender<Stored>,
     storage: Storage,
     retry: Retry,
+    /// When it was stored last what was learnt of sources.
+    habits_at: Instant,
 }
 
 impl Committer {
@@ -50,6 +51,7 @@ impl Committer {
             stored,
             storage,
             retry,
+            habits_at: Instant::now(),
         }
     }
 
@@ -60,8 +62,14 @@ impl Committer {
             let taken = self.shared.books().take();
             match taken {
                 Some((number, commit)) => self.store(number, commit).await?,
-                None if self.storage.finish.is_cancelled() => return Ok(()),
+                None if self.storage.finish.is_cancelled() => {
+                    self.keep_habits().await;
+                    return Ok(());
+                }
                 None => {}
+            }
+            if Instant::now() >= self.habits_due() {
+                self.keep_habits().await;
             }
             tokio::select! {
                 () = sleep(self.storage.options.timing.commit_pause) => {}
@@ -72,6 +80,7 @@ impl Committer {
 
     /// Waits until something is worth a transaction, or everything is to be stored.
     async fn wait_for_work(&self) {
+        let habits_due = self.habits_due();
         let mut deadline = None;
         loop {
             match self.shared.urgency() {
@@ -85,9 +94,14 @@ impl Committer {
             tokio::select! {
                 () = self.shared.work.notified() => {}
                 () = at(deadline) => return,
+                () = sleep_until(habits_due) => return,
                 () = self.storage.finish.cancelled() => return,
             }
         }
+    }
+
+    fn habits_due(&self) -> Instant {
+        self.habits_at + self.storage.options.timing.habits
     }
 
     /// Moves checkpoints and positions. Nothing else in the process does.
@@ -127,6 +141,18 @@ impl Committer {
             number,
             failing: None,
         });
+    }
+
+    /// Stores what was learnt of sources. What can't be stored is no reason to stop: it would be learnt anew.
+    async fn keep_habits(&mut self) {
+        self.habits_at = Instant::now();
+        let gauges = self.storage.gauges.list().into_iter();
+        let habits: Vec<_> = gauges.map(|(name, gauge)| (name, gauge.habit())).collect();
+        let state = self.storage.state.clone();
+        let kept = off_worker(move || state.keep_habits(&habits)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "what is usual for the sources can't be stored");
+        }
     }
 
     async fn failed(&mut self, why: String) -> Result<(), String> {

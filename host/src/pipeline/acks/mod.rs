@@ -44,6 +44,26 @@ pub(crate) struct Stored {
 pub(crate) struct StateGone;
 
 impl Acks {
+    /// Begins to keep count of a source, and says which number it has.
+    pub(crate) fn add_source(&self, name: Arc<str>, owner: Owner) -> usize {
+        self.books().add_source(name, owner)
+    }
+
+    /// Begins to keep count of an output, and says which number it has.
+    pub(crate) fn add_output(&self, name: Arc<str>) -> usize {
+        self.books().add_output(name)
+    }
+
+    /// What is accepted from a source from now on belongs to this owner.
+    pub(crate) fn own(&self, source: usize, owner: Owner) {
+        self.books().own(source, owner);
+    }
+
+    /// The checkpoint of the newest page that was accepted from a source in this process.
+    pub(crate) fn newest(&self, source: usize) -> Option<Arc<str>> {
+        self.books().newest(source)
+    }
+
     /// Enters a page that was accepted from a source and says which number its batch has.
     pub(crate) fn accept(&self, source: usize, page: Accepted) -> u64 {
         let number = self.books().accept(source, page);
@@ -123,13 +143,9 @@ impl Shared {
 }
 
 /// Makes the bookkeeping, and the task that stores what follows from it.
-pub(crate) fn acks(
-    sources: Vec<(Arc<str>, Owner)>,
-    outputs: Vec<Arc<str>>,
-    storage: Storage,
-) -> (Acks, Committer) {
+pub(crate) fn acks(storage: Storage) -> (Acks, Committer) {
     let shared = Arc::new(Shared {
-        books: Mutex::new(Books::new(sources, outputs)),
+        books: Mutex::default(),
         work: Notify::new(),
     });
     let (sender, stored) = watch::channel(Stored::default());

@@ -1,4 +1,4 @@
-//! Whose audit is next: those that were asked for, in turn, and those that are due. One at a time.
+//! Which errand is next: those that were asked for, in turn, and the audits that are due. One at a time.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -7,16 +7,33 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Asked, AuditError, AuditRequest, AuditTask, Auditor};
+use super::{Asked, AuditError, AuditRequest, AuditTask, Auditor, Errand};
 use crate::pipeline::AuditOptions;
+use crate::pipeline::backfill::BackfillTask;
 use crate::pipeline::phase::now;
 
 /// How long to wait for a source that is due and has not caught up yet: what it reads is the past already.
 const NOT_YET: Duration = Duration::from_secs(60);
 
+/// An errand, ready to be run.
+pub(crate) enum Task {
+    Audit(AuditTask),
+    Backfill(BackfillTask),
+}
+
+impl Task {
+    /// Does it, says in the log what came of it, and answers who asked.
+    pub(crate) async fn run(self) {
+        match self {
+            Self::Audit(task) => task.run().await,
+            Self::Backfill(task) => task.run().await,
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Desk {
-    asked: mpsc::Receiver<Asked>,
+    asked: mpsc::Receiver<Errand>,
     sources: Vec<Desired>,
     regularly: Option<AuditOptions>,
     busy: bool,
@@ -32,7 +49,7 @@ struct Desired {
 }
 
 impl Desk {
-    pub(crate) fn new(asked: mpsc::Receiver<Asked>, regularly: Option<AuditOptions>) -> Self {
+    pub(crate) fn new(asked: mpsc::Receiver<Errand>, regularly: Option<AuditOptions>) -> Self {
         Self {
             asked,
             sources: Vec::new(),
@@ -41,8 +58,15 @@ impl Desk {
         }
     }
 
-    /// Adds the next source, and when its newest audit ended, in nanoseconds since 1970.
-    pub(crate) fn add(&mut self, name: Arc<str>, auditor: Auditor, audited: Option<u64>) {
+    /// A source is read in another way from now on.
+    pub(crate) fn renew(&mut self, index: usize, auditor: Auditor) {
+        if let Some(source) = self.sources.get_mut(index) {
+            source.auditor = Some(auditor);
+        }
+    }
+
+    /// Adds the next source, which is not read yet, and when its newest audit ended, in nanoseconds since 1970.
+    pub(crate) fn add(&mut self, name: Arc<str>, audited: Option<u64>) {
         let due = self.regularly.map(|regularly| {
             let ago = audited.map(|then| Duration::from_nanos(now().saturating_sub(then)));
             let wait = ago.map_or(Duration::ZERO, |ago| regularly.every.saturating_sub(ago));
@@ -50,7 +74,7 @@ impl Desk {
         });
         self.sources.push(Desired {
             name,
-            auditor: Some(auditor),
+            auditor: None,
             due,
         });
     }
@@ -70,13 +94,13 @@ impl Desk {
         }
     }
 
-    /// The audit that was begun has ended.
+    /// The errand that was begun has ended.
     pub(crate) fn ended(&mut self) {
         self.busy = false;
     }
 
-    /// Waits for the next audit to begin; for ever while one runs. Safe to drop while waiting.
-    pub(crate) async fn next(&mut self) -> AuditTask {
+    /// Waits for the next errand to begin; for ever while one runs. Safe to drop while waiting.
+    pub(crate) async fn next(&mut self) -> Task {
         loop {
             if self.busy {
                 pending::<()>().await;
@@ -103,23 +127,34 @@ impl Desk {
             .min()
     }
 
-    fn begin(&self, asked: Asked) -> Option<AuditTask> {
-        let mut sources = self.sources.iter();
-        let source = sources.find(|source| source.name == asked.request.source);
-        let refused = match source {
-            Some(Desired {
-                auditor: Some(auditor),
-                ..
-            }) => return Some(AuditTask::new(auditor.clone(), asked)),
-            Some(_) => AuditError::Interrupted,
-            None => AuditError::NoSuchSource(asked.request.source),
-        };
+    fn begin(&self, errand: Errand) -> Option<Task> {
         // Whoever asked may be gone.
-        drop(asked.outcome.send(Err(refused)));
+        match errand {
+            Errand::Audit(asked) => match self.auditor(&asked.request.source) {
+                Ok(auditor) => return Some(Task::Audit(AuditTask::new(auditor, asked))),
+                Err(refused) => drop(asked.outcome.send(Err(refused))),
+            },
+            Errand::Backfill(asked) => match self.auditor(&asked.request.source) {
+                Ok(auditor) => return Some(Task::Backfill(BackfillTask::new(auditor, asked))),
+                Err(refused) => drop(asked.outcome.send(Err(refused.into()))),
+            },
+        }
         None
     }
 
-    fn begin_due(&mut self, index: usize) -> Option<AuditTask> {
+    fn auditor(&self, name: &Arc<str>) -> Result<Auditor, AuditError> {
+        let mut sources = self.sources.iter();
+        match sources.find(|source| source.name == *name) {
+            Some(Desired {
+                auditor: Some(auditor),
+                ..
+            }) => Ok(auditor.clone()),
+            Some(_) => Err(AuditError::Interrupted),
+            None => Err(AuditError::NoSuchSource(Arc::clone(name))),
+        }
+    }
+
+    fn begin_due(&mut self, index: usize) -> Option<Task> {
         let regularly = self.regularly?;
         let source = self.sources.get_mut(index)?;
         let auditor = source.auditor.as_ref()?;
@@ -137,7 +172,7 @@ impl Desk {
         };
         // Its outcome is in the log and in the state.
         let (asked, _) = Asked::new(request);
-        self.begin(asked)
+        self.begin(Errand::Audit(asked))
     }
 }
 

@@ -12,7 +12,8 @@
 //! How far an audit is, and its suspects, are in the state: one that is interrupted goes on where it was. At most
 //! [`task`]'s bound of suspects is open at a time: a larger hole is audited in parts.
 //!
-//! One audit runs at a time. Who wants one asks a [`PipelineHandle`]; [`desk`] decides who is next.
+//! One errand, an audit or a backfill, runs at a time. Who wants one asks a [`PipelineHandle`]; [`desk`] decides who is
+//! next.
 
 mod desk;
 mod fix;
@@ -21,18 +22,23 @@ mod task;
 mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use super::blocking::off_worker;
 use super::inlet::Inlet;
 use super::source::Tide;
 use crate::stage::Source;
 use crate::state::{State, StateError};
 
-pub(crate) use desk::Desk;
-pub(crate) use handle::{Asked, requests};
-pub use handle::{AuditRun, PipelineHandle};
-pub(crate) use task::AuditTask;
+pub use crate::telemetry::audit::{AuditProgress, AuditReport, AuditStep, Missing, NAMED_MAX};
+pub(crate) use desk::{Desk, Task};
+pub(crate) use handle::{Asked, AskedAudit, Errand, Requests, requests};
+pub use handle::{AuditRun, BackfillRun, PipelineHandle, Run};
+pub(crate) use task::{AuditTask, interrupted};
+pub(crate) use window::{Stretch, WindowReader};
 
 /// What an audit of one source works with.
 #[derive(Clone)]
@@ -41,6 +47,36 @@ pub(crate) struct Auditor {
     pub(crate) source: Arc<dyn Source>,
     /// What the live reader does; closed when it has ended.
     pub(crate) tide: watch::Receiver<Tide>,
+    /// For how long the system that is read keeps a record, if that is known.
+    pub(crate) retention: Option<Duration>,
+}
+
+impl Auditor {
+    /// Waits for something, unless the source is told to stop, or whoever asked wants it no more.
+    pub(crate) async fn unless_stopped<T>(
+        &self,
+        stop: &CancellationToken,
+        work: impl Future<Output = T>,
+    ) -> Result<T, AuditError> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(AuditError::Interrupted),
+            done = self.inlet.unless_stopped(work) => done.map_err(|end| interrupted(&end)),
+        }
+    }
+
+    /// Does something with the state where it may block.
+    pub(crate) async fn with_state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&State, &str) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, AuditError> {
+        let (state, name) = (
+            self.inlet.delivered.state.clone(),
+            Arc::clone(self.inlet.name()),
+        );
+        let done = off_worker(move || work(&state, &name)).await;
+        Ok(done.map_err(|_| AuditError::Interrupted)??)
+    }
 }
 
 /// What is to be compared with the ledger.
@@ -72,76 +108,6 @@ impl AuditRequest {
     }
 }
 
-/// What an audit is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuditStep {
-    /// Another one runs.
-    #[default]
-    Queued,
-    /// It reads the past.
-    Reading,
-    /// It waits for the live reader, which may bring what it did not find.
-    WaitingForLive,
-    /// It delivers what is missing.
-    Delivering,
-    /// It has ended.
-    Done,
-}
-
-/// How far an audit is. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AuditProgress {
-    /// What it is doing.
-    pub step: AuditStep,
-    /// The first moment of what is compared.
-    pub since: u64,
-    /// Its end.
-    pub until: u64,
-    /// Time of the newest record compared.
-    pub reached: Option<u64>,
-    /// Records compared.
-    pub read: u64,
-    /// Records that are not known and that the live reader may bring yet.
-    pub suspects: u64,
-    /// Whether an earlier one was interrupted, and this goes on where it was.
-    pub resumed: bool,
-}
-
-/// A record that the source has and that was never delivered. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
-    /// Its id; empty if it has none.
-    pub id: String,
-    /// Its own time.
-    pub published: u64,
-    /// When the source was seen to have it: it was persisted no later.
-    pub seen: u64,
-    /// Whether it is delivered by now.
-    pub fixed: bool,
-}
-
-/// What an audit found. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AuditReport {
-    /// The first moment of what was compared.
-    pub since: u64,
-    /// Its end.
-    pub until: u64,
-    /// Records compared.
-    pub read: u64,
-    /// Of these, records whose id was delivered, with other bytes.
-    pub differing: u64,
-    /// Records that were never delivered and are not now.
-    pub missing: u64,
-    /// Records that were never delivered before and are now.
-    pub fixed: u64,
-    /// Which ones, in the order in which they were read: the first [`NAMED_MAX`] of each sort.
-    pub named: Vec<Missing>,
-}
-
-/// A report names at most this many missing records, and as many that are fixed.
-pub const NAMED_MAX: u32 = 10_000;
-
 /// Why an audit can't be made, or did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -163,7 +129,7 @@ pub enum AuditError {
         complete_since: u64,
     },
     /// Too many are waiting.
-    #[error("too many audits are waiting already")]
+    #[error("too many audits and backfills are waiting already")]
     Busy,
     /// The source can't be read.
     #[error("{0}")]
@@ -172,11 +138,41 @@ pub enum AuditError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The pipeline or the source ended before the audit did.
-    #[error("the audit was interrupted; ask for the same again, and it goes on where it was")]
+    #[error("it was interrupted; ask for the same again, and it goes on where it was")]
     Interrupted,
 }
 
-fn time(nanoseconds: u64) -> String {
+/// What a request may take on its way: who asks counts "so long ago" from when they typed it. In nanoseconds.
+const ON_ITS_WAY: u64 = 60_000_000_000;
+
+/// Whether who asks for what was since `since` means the errand that was begun at `asked` for what was since `begun`: the
+/// same moment, or one that is as long ago now as the other was then.
+pub(crate) fn is_same_beginning(begun: u64, asked: u64, since: u64, now: u64) -> bool {
+    let later = now.saturating_sub(asked).saturating_add(ON_ITS_WAY);
+    (begun..=begun.saturating_add(later)).contains(&since)
+}
+
+pub(crate) fn time(nanoseconds: u64) -> String {
     let time = jiff::Timestamp::from_nanosecond(nanoseconds.into());
     time.map_or_else(|_| "?".to_owned(), |time| format!("{time:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_errand_goes_on_for_the_same_moment_and_for_as_long_ago() {
+        let (hour, second) = (3_600_000_000_000, 1_000_000_000);
+        let (begun, asked) = (100 * hour, 124 * hour);
+        let goes_on = |since, now| is_same_beginning(begun, asked, since, now);
+        assert!(goes_on(begun, asked + 1_000 * hour), "the same moment");
+        assert!(goes_on(begun + 5 * hour, asked + 5 * hour), "a day ago");
+        assert!(
+            goes_on(begun + 5 * hour, asked + 5 * hour - second),
+            "which took a while to arrive"
+        );
+        assert!(!goes_on(begun + 7 * hour, asked + 5 * hour), "less");
+        assert!(!goes_on(begun - second, asked + 5 * hour), "more");
+    }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::time::sleep;
 
-use super::window::WindowReader;
+use super::window::{Stretch, WindowReader};
 use super::{
-    Asked, AuditError, AuditProgress, AuditReport, AuditRequest, AuditStep, Auditor, Missing,
-    NAMED_MAX,
+    AskedAudit, AuditError, AuditProgress, AuditReport, AuditRequest, AuditStep, Auditor, Missing,
+    NAMED_MAX, is_same_beginning,
 };
 use crate::pipeline::SourceEnd;
-use crate::pipeline::blocking::off_worker;
 use crate::pipeline::overlap::{Kinship, LookupError};
 use crate::pipeline::phase::now;
 use crate::record::RecordRef;
@@ -27,11 +26,11 @@ pub(super) const REFUSED: u8 = u8::MAX;
 /// See the module.
 pub(crate) struct AuditTask {
     pub(super) auditor: Auditor,
-    asked: Asked,
+    asked: AskedAudit,
 }
 
 impl AuditTask {
-    pub(crate) fn new(auditor: Auditor, asked: Asked) -> Self {
+    pub(crate) fn new(auditor: Auditor, asked: AskedAudit) -> Self {
         Self { auditor, asked }
     }
 
@@ -59,6 +58,10 @@ impl AuditTask {
     }
 
     async fn audit(&self) -> Result<AuditReport, AuditError> {
+        if self.asked.stop.is_cancelled() {
+            // Nobody waits for its turn any more.
+            return Err(AuditError::Interrupted);
+        }
         let mut row = self.begin().await?;
         loop {
             self.read_part(&mut row).await?;
@@ -110,9 +113,12 @@ impl AuditTask {
                 return Err(AuditError::Interrupted);
             }
             let inlet = &self.auditor.inlet;
-            let share = inlet.budget.share(reader.page_bytes);
-            let share = self.unless_stopped(share).await?;
-            let page = self.unless_stopped(reader.read(row)).await??;
+            let stretch = Stretch {
+                since: row.since,
+                until: row.until,
+                checkpoint: row.checkpoint.as_deref(),
+            };
+            let (page, share) = self.unless_stopped(reader.read(stretch)).await??;
             let pace = page.pace;
             row.read_all = page.progress.caught_up;
             let suspects = self.compare(row, page).await?;
@@ -235,8 +241,7 @@ impl AuditTask {
         &self,
         work: impl Future<Output = T>,
     ) -> Result<T, AuditError> {
-        let done = self.auditor.inlet.unless_stopped(work).await;
-        done.map_err(|end| interrupted(&end))
+        self.auditor.unless_stopped(&self.asked.stop, work).await
     }
 
     /// Does something with the state where it may block.
@@ -244,9 +249,7 @@ impl AuditTask {
         &self,
         work: impl FnOnce(&State, &str) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, AuditError> {
-        let (state, name) = (self.auditor.inlet.delivered.state.clone(), self.name());
-        let done = off_worker(move || work(&state, &name)).await;
-        Ok(done.map_err(|_| AuditError::Interrupted)??)
+        self.auditor.with_state(work).await
     }
 
     fn show(&self, change: impl FnOnce(&mut AuditProgress)) {
@@ -262,7 +265,7 @@ fn begin(state: &State, request: &AuditRequest, now: u64) -> Result<(AuditRow, b
     if let Some(row) = state.audit(name)?
         && row.finished.is_none()
         && row.fix == request.fix
-        && goes_on(&row, since, now)
+        && is_same_beginning(row.since, row.until, since, now)
     {
         return Ok((row, true));
     }
@@ -276,13 +279,7 @@ fn begin(state: &State, request: &AuditRequest, now: u64) -> Result<(AuditRow, b
     Ok((row, false))
 }
 
-/// Whether an unfinished audit is the one that is asked for: of the same moment, or of as long ago.
-fn goes_on(row: &AuditRow, since: u64, now: u64) -> bool {
-    let later = now.saturating_sub(row.until);
-    (row.since..=row.since.saturating_add(later)).contains(&since)
-}
-
-pub(super) fn interrupted(end: &SourceEnd) -> AuditError {
+pub(crate) fn interrupted(end: &SourceEnd) -> AuditError {
     match end {
         SourceEnd::Stopped(why) => AuditError::Source(why.clone()),
         SourceEnd::CaughtUp | SourceEnd::ShutDown => AuditError::Interrupted,

@@ -1,49 +1,72 @@
-//! The reader of an audit.
+//! The reader of a stretch of the past, for an audit or a backfill.
 
 use std::sync::Arc;
 
 use tokio::time::{sleep, timeout};
 
 use super::{AuditError, Auditor};
+use crate::pipeline::budget::{Guess, Share};
 use crate::pipeline::retry::{Retry, Verdict};
-use crate::pipeline::source::{FIRST_GUESS, SMALLEST_GUESS, check, credential_other_than};
+use crate::pipeline::source::{check, credential_other_than};
 use crate::stage::{Page, Reader, StageError, Start};
-use crate::state::AuditRow;
 
-/// The reader of an audit, opened anew whenever it has to be.
-pub(super) struct WindowReader<'a> {
+/// A closed stretch of the past, and where its reader is. Times are nanoseconds since 1970.
+#[derive(Clone, Copy)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+    pub(crate) checkpoint: Option<&'a str>,
+}
+
+/// The reader of a stretch of the past, opened anew whenever it has to be.
+pub(crate) struct WindowReader<'a> {
     auditor: &'a Auditor,
     reader: Option<Box<dyn Reader>>,
     stamp: u64,
     /// What the next page may take in memory.
-    pub(super) page_bytes: usize,
+    guess: Guess,
     retry: Retry,
 }
 
 impl<'a> WindowReader<'a> {
-    pub(super) fn new(auditor: &'a Auditor) -> Self {
+    pub(crate) fn new(auditor: &'a Auditor) -> Self {
         Self {
             auditor,
             reader: None,
             stamp: 0,
-            page_bytes: FIRST_GUESS,
+            guess: Guess::new(),
             retry: Retry::new(Arc::clone(&auditor.inlet.options)),
         }
     }
 
-    /// The next page, however long the source makes us wait for it.
-    pub(super) async fn read(&mut self, row: &AuditRow) -> Result<Page, AuditError> {
+    /// The next page and the memory that it takes, however long we have to wait for either.
+    pub(crate) async fn read(&mut self, stretch: Stretch<'_>) -> Result<(Page, Share), AuditError> {
+        let budget = &self.auditor.inlet.budget;
         loop {
-            let error = match self.attempt(row).await {
+            let mut share = budget.share(self.guess.bytes()).await;
+            let page = self.page(stretch).await?;
+            let bytes = page.held_bytes();
+            if budget.fit(&mut share, bytes) {
+                self.guess.held(bytes);
+                return Ok((page, share));
+            }
+            // As with a live page: asked for again when there is room for it (delivery rule 19).
+            self.guess.burst(bytes);
+            self.reader = None;
+        }
+    }
+
+    async fn page(&mut self, stretch: Stretch<'_>) -> Result<Page, AuditError> {
+        loop {
+            let error = match self.attempt(stretch).await {
                 Ok(page) => {
                     self.retry.succeeded();
-                    self.page_bytes = page.batch.pinned_bytes().max(SMALLEST_GUESS);
                     return Ok(page);
                 }
                 Err(error) => error,
             };
             let source = self.auditor.inlet.name();
-            tracing::debug!(%source, %error, "an audit can't read on");
+            tracing::debug!(%source, %error, "the past can't be read on");
             if !matches!(error, StageError::Transient(_)) {
                 self.reader = None;
             }
@@ -60,14 +83,14 @@ impl<'a> WindowReader<'a> {
         }
     }
 
-    async fn attempt(&mut self, row: &AuditRow) -> Result<Page, StageError> {
+    async fn attempt(&mut self, stretch: Stretch<'_>) -> Result<Page, StageError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => {
                 let start = Start::Window {
-                    since: row.since,
-                    until: row.until,
-                    checkpoint: row.checkpoint.as_deref().map(Arc::from),
+                    since: stretch.since,
+                    until: stretch.until,
+                    checkpoint: stretch.checkpoint.map(Arc::from),
                 };
                 self.stamp = self.auditor.source.credential_stamp();
                 none.insert(self.auditor.source.open(start).await?)

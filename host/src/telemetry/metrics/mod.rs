@@ -84,6 +84,11 @@ fn of_host(page: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         "logweir_state_writable",
         "Whether checkpoints can be stored; nothing is read while they can't.",
         single(overview.state.failing.is_none()),
+    )?;
+    page.gauge(
+        "logweir_configuration_current",
+        "Whether what runs is what the configuration says: 0 after a reload that was refused.",
+        single(overview.reload.as_ref().is_none_or(|reload| reload.applied)),
     )
 }
 
@@ -192,6 +197,7 @@ mod tests {
         logweir_process_open_files gauge
         logweir_ready gauge
         logweir_state_writable gauge
+        logweir_configuration_current gauge
         logweir_source_phase gauge
         logweir_source_records counter
         logweir_source_bytes counter

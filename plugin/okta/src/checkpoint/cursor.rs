@@ -95,6 +95,18 @@ impl Cursor {
         self.named_by = Some(asked);
     }
 
+    /// Notes the `Date` of an accepted answer. If it is well before the last one, one of the two is wrong, and what was
+    /// read up to the later one may be read again.
+    pub fn saw_date(&mut self, date: u64) {
+        if let Some(before) = self
+            .date()
+            .filter(|before| date.saturating_add(MARGIN) < *before)
+        {
+            self.doubt(before.saturating_add(MARGIN));
+        }
+        self.date = Some(to_rfc3339(date));
+    }
+
     /// What was persisted up to `time` may have been delivered already, by whomever.
     pub fn doubt(&mut self, time: u64) {
         let until = self.doubt_until().unwrap_or(0).max(time);
@@ -114,10 +126,15 @@ impl Cursor {
         self.next = None;
         self.named_by = None;
         self.again = Some(to_rfc3339(again));
+        self.doubt_what_was_read(date);
+        again
+    }
+
+    /// What was read was persisted by this time.
+    pub fn doubt_what_was_read(&mut self, date: u64) {
         if self.last.is_some() {
             self.doubt(date.saturating_add(MARGIN));
         }
-        again
     }
 
     /// What in it can't be true.

@@ -46,7 +46,7 @@ struct Options {
     url: Option<String>,
     /// How far back the first read goes: a number and one of `s`, `m`, `h`, `d`. Okta keeps 90 days; `0s` begins with
     /// what happens from now on.
-    #[schemars(extend("default" = "60d", "examples" = ["60d", "90d", "12h", "0s"]))]
+    #[schemars(extend("default" = "60d", "examples" = ["60d", "90d", "12h", "0s"], "x-backfill" = true))]
     backfill: Option<String>,
     /// How long to wait, when everything has been read, before asking again: from `100ms` to `1h`.
     #[schemars(extend("default" = "60s", "examples" = ["60s", "5m"]))]

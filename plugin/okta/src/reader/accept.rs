@@ -219,7 +219,7 @@ impl Reader {
     ) -> Result<Checkpoint, Error> {
         let mut place = self.position.clone().unwrap_or_else(|| self.begun(asked));
         if asked.which == Which::Live && place.live.is_none() {
-            begin_live(&mut place);
+            begin_live(&mut place, self.clock.date());
         }
         if let Some(window) = &mut place.window {
             window.done = next.is_none();
@@ -237,7 +237,9 @@ impl Reader {
         }
         cursor.newest = facts.newest().max(cursor.newest()).map(to_rfc3339);
         cursor.last_id = last_id.or(cursor.last_id.take());
-        cursor.date = facts.date.map(to_rfc3339).or(cursor.date.take());
+        if let Some(date) = facts.date {
+            cursor.saw_date(date);
+        }
         cursor.backlog = full.is_some();
         cursor.full_page_bytes = full.or(cursor.full_page_bytes);
         if let Some(next) = next {
@@ -317,12 +319,13 @@ impl Reader {
     }
 }
 
-/// Live begins where the first answer was. What the past has read until now may have been persisted later.
-fn begin_live(place: &mut Checkpoint) {
+/// Live begins where the first answer was. What the past has read until now may have been persisted later: up to its
+/// last answer, or up to the one of `date`, as the clock that told of the last one may have been slow.
+fn begin_live(place: &mut Checkpoint, date: Option<u64>) {
     let since = place.live_since.clone().unwrap_or_default();
     let mut live = Cursor::new(since);
-    let date = place.past.as_ref().and_then(Cursor::date);
-    live.doubt(date.unwrap_or(u64::MAX).saturating_add(MARGIN));
+    let last = place.past.as_ref().and_then(Cursor::date).max(date);
+    live.doubt(last.unwrap_or(u64::MAX).saturating_add(MARGIN));
     place.live = Some(live);
 }
 

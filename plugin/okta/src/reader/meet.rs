@@ -81,7 +81,8 @@ impl Facts<'_> {
     /// Whether a time can be true: nothing is published after the answer that tells of it. Events dated in the year
     /// 4000 exist.
     pub(super) fn can_be(&self, time: u64) -> bool {
-        self.date.is_none_or(|date| time <= date + SECOND)
+        self.date
+            .is_none_or(|date| time <= date.saturating_add(SECOND))
     }
 
     /// The newest time that can be true.

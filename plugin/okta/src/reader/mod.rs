@@ -342,7 +342,8 @@ impl Reader {
         let was_wrong = self.clock.learn(&answer.head.headers, asked.at, now);
         self.begins = self.begins.take().filter(|_| !was_wrong);
         // A Date is cut to its second, and what is later than this is later than the answer.
-        self.until = self.until.or(self.clock.date().map(|date| date + SECOND));
+        let date = self.clock.date();
+        self.until = self.until.or(date.map(|date| date.saturating_add(SECOND)));
         if was_wrong && self.position.is_none() && matches!(answer.head.status, 200 | 400) {
             log::warn("this machine's clock differs from Okta's; reading begins by Okta's");
             return Ok(Outcome::AskAgain);

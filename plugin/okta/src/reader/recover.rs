@@ -2,7 +2,8 @@
 //!
 //! Both are healed alike (delivery rules 9, 10 and 18): polling begins again by time, a margin before the greatest
 //! `published` that the cursor had read, and pages are marked as overlapping until one comes that was wholly (or one
-//! went that was mostly) published after the last answer, and a margin. What is missing was persisted after what was
+//! went that was mostly) published after the last answer, and a margin. The last answer is the latest one by its `Date`,
+//! the refusal included, since a clock may have gone back. What is missing was persisted after what was
 //! read, so nothing is lost; and what comes twice, the host has the ids of.
 //!
 //! A link holds the `limit`, `filter` and `q` it was made with and is not to be touched. So new settings take effect by
@@ -81,6 +82,10 @@ impl Reader {
         side.refused += 1;
         let known_until = cursor.date();
         let again = cursor.begin_again();
+        if let Some(date) = self.clock.date() {
+            // The clock that told all before may have been slow.
+            cursor.doubt_what_was_read(date);
+        }
         place.recoveries = count;
         log::error(format_args!(
             "Okta refuses the stored position ({told}); reading begins again at {}, and what comes again is told by \

@@ -8,6 +8,7 @@ use crate::time::{DAY, from_rfc3339};
 
 mod answers;
 mod broken;
+mod clocks;
 mod cursor;
 mod early;
 mod model;

@@ -69,3 +69,19 @@ async fn report_and_events_are_readable_from_outside() {
     assert_eq!(uuids(&persisted(&pair).await), uuids(&polled));
     assert_eq!(pair.get("/sim/else").await.status, 404);
 }
+
+#[tokio::test]
+async fn new_events_come_at_the_rate_that_is_set_until_it_is_set_to_none() {
+    let pair = with_events(0).await;
+    assert_eq!(pair.post("/sim/live", r#"{"per_sec":500}"#).await, 204);
+    while pair.running.report().events < 20 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(pair.post("/sim/live", r#"{"per_sec":0}"#).await, 204);
+    let mut events = usize::MAX;
+    while pair.running.report().events != events {
+        events = pair.running.report().events;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(pair.post("/sim/live", "fast").await, 400);
+}

@@ -8,35 +8,37 @@ use crate::client::{LOGS, http};
 /// Ends with the test.
 struct Program {
     child: Child,
-    first_line: String,
+    /// Of its output, as many as were waited for.
+    lines: Vec<String>,
 }
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_orgs(1, arguments)
+    }
+
+    fn start_orgs(orgs: usize, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_okta-sim"))
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut first_line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut first_line)
-            .unwrap();
-        Self { child, first_line }
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = output.lines().take(orgs).map(Result::unwrap).collect();
+        Self { child, lines }
     }
 
     fn url(&self) -> &str {
-        self.first_line
-            .strip_prefix("listening on ")
-            .unwrap()
-            .trim_end()
+        self.url_of(0)
+    }
+
+    fn url_of(&self, org: usize) -> &str {
+        self.lines[org].strip_prefix("listening on ").unwrap()
     }
 
     async fn get(&self, target: &str) -> String {
-        let request = http().get(format!("{}{target}", self.url()));
-        let request = request.header("authorization", "SSWS secret");
-        request.send().await.unwrap().text().await.unwrap()
+        ask(&format!("{}{target}", self.url()), "secret").await
     }
 }
 
@@ -45,6 +47,31 @@ impl Drop for Program {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+async fn ask(url: &str, token: &str) -> String {
+    let request = http()
+        .get(url)
+        .header("authorization", format!("SSWS {token}"));
+    request.send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn several_orgs_have_each_a_port_a_token_and_events_of_their_own() {
+    let program = Program::start_orgs(3, &["--orgs", "3", "--events", "5", "--token", "secret"]);
+    let mut logs = std::collections::HashSet::new();
+    for org in 0..3 {
+        let url = program.url_of(org);
+        let token = format!("secret-{org}");
+        logs.insert(ask(&format!("{url}/sim/served"), &token).await);
+        assert!(ask(&format!("{url}{LOGS}"), &token).await.starts_with("[{"));
+        let wrong = ask(&format!("{url}{LOGS}"), "secret-9").await;
+        assert!(wrong.contains("Invalid token"), "{wrong}");
+        let report: okta_sim::Report =
+            serde_json::from_str(&ask(&format!("{url}/sim/report"), &token).await).unwrap();
+        assert_eq!((report.requests, report.with_wrong_token), (2, 1));
+    }
+    assert_eq!(logs.len(), 3);
 }
 
 #[tokio::test]

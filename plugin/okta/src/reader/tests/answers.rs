@@ -71,6 +71,24 @@ fn trap_15_a_wrong_clock_is_found_out_at_once() {
 }
 
 #[test]
+fn a_date_of_the_year_6026_is_later_than_all_events() {
+    let mut reader = reader();
+    let head = || {
+        let date = "Sun, 01 Feb 6026 00:00:00 GMT".to_owned();
+        [("link", link("after=1&limit=2")), ("date", date)]
+            .into_iter()
+            .collect()
+    };
+    reader.request(now());
+    reader.on_head(200, head());
+    let first = reader.on_end(b"[]".to_vec(), now());
+    assert_eq!(first, Ok(Outcome::AskAgain));
+    let page = exchange(&mut reader, 200, head(), FULL).unwrap();
+    assert_eq!(page.progress.until, Some(u64::MAX));
+    assert!(page.progress.reached < page.progress.until);
+}
+
+#[test]
 fn trap_22_an_error_is_no_event() {
     let body = r#"[{"uuid":"1"}]"#;
     for status in [204, 302, 400, 401, 403, 404, 429, 500, 503] {

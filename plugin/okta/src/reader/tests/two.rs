@@ -311,3 +311,27 @@ fn a_link_of_another_read_is_not_followed() {
     let (asked, _) = step(&mut reader, 0, &format!("{since}&after=p2"), &old(2));
     assert!(asked.contains("after=p1"));
 }
+
+/// With twenty requests a minute, half of them ours, an answer takes six seconds; live is due again each time.
+#[test]
+fn delivery_11_the_past_has_every_second_turn_beside_a_live_that_is_always_due() {
+    let mut reader = Reader::open(&config(r#","poll":"1s""#), Start::First).unwrap();
+    step(&mut reader, 0, "after=p0", &old(0));
+    let mut past = 0;
+    for number in 1..=40_u64 {
+        let second = 6 * number;
+        if reader.turn() == Which::Past {
+            past += 1;
+            step(
+                &mut reader,
+                second,
+                &format!("after=p{number}"),
+                &old(number),
+            );
+        } else {
+            let news = events(&[(&format!("n{number}"), second as i64 - 1)]);
+            step(&mut reader, second, &format!("after=l{number}"), &news);
+        }
+    }
+    assert!((19..=21).contains(&past), "{past} of 40");
+}

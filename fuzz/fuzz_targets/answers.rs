@@ -1,0 +1,4 @@
+//! `logweir_fuzz::answers`, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| logweir_fuzz::answers(bytes));

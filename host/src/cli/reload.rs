@@ -1,0 +1,44 @@
+//! `logweir reload`: has a running host take up what changed in its configuration.
+
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use logweir::config::Loaded;
+use logweir::control::{Answer, Client, ControlError, Request};
+
+use super::{Common, Page, validate};
+
+const EXAMPLES: &str = "\
+Examples:
+  logweir reload                        what changed in logweir.yaml and logweir.d
+  logweir reload -c /etc/logweir.yaml   of the run with another configuration
+
+Prints what changed: + added, ~ changed and by which keys, - removed. What did not change goes on.
+When anything is wrong, nothing changes. A running Logweir does this by itself a few seconds after
+its files changed, unless they say `reload: manual`.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
+    let loaded = Loaded::load(&common.config).map_err(validate::usage)?;
+    super::start_plain_log(common)?;
+    let state = &loaded.plan.state;
+    let Some(mut client) = Client::connect(state)? else {
+        bail!("no Logweir runs with the state in {}", state.display());
+    };
+    match client.ask(&Request::Reload)? {
+        Answer::Reloaded(changed) => {
+            super::print(&format!("{}\n", super::escape_lines(&changed)))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Answer::NotReloaded {
+            configuration: true,
+            why,
+        } => Err(Page(super::escape_lines(&why)).into()),
+        Answer::NotReloaded { why, .. } => Err(anyhow!("nothing changed: {why}")),
+        Answer::Refused(why) => Err(ControlError::refused(why).into()),
+        other => Err(ControlError::Answer(format!("{other:?}")).into()),
+    }
+}
