@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::warm;
+
 use crate::proof::wait_until;
 
 /// The token that simulated orgs accept and that must not turn up anywhere.
@@ -66,8 +68,16 @@ impl House {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// The program, to be run in this folder, with nothing of the test's own environment that it reads.
+    /// The program, to be run in this folder, with nothing of the test's own environment that it reads. One that reads
+    /// finds its plugin compiled.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        if arguments.first() == Some(&"run") {
+            warm::prepare(&self.path(".logweir"));
+        }
+        self.cold_command(arguments)
+    }
+
+    fn cold_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_logweir"));
         command
             .args(arguments)
@@ -100,6 +110,16 @@ impl House {
     /// Starts the program; the guard ends it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         self.spawn(self.command(arguments))
+    }
+
+    /// Runs the program to its end with whatever state there is.
+    pub(crate) fn run_cold(&self, arguments: &[&str]) -> Output {
+        self.cold_command(arguments).output().unwrap()
+    }
+
+    /// Starts the program with whatever state there is.
+    pub(crate) fn start_cold(&self, arguments: &[&str]) -> Running {
+        self.spawn(self.cold_command(arguments))
     }
 
     /// Starts `run` where no file may have more than these bytes, as on a disk that is full, until

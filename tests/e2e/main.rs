@@ -60,3 +60,5 @@ mod secrets;
 mod telemetry;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod warm;
