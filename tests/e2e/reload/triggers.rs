@@ -1,5 +1,7 @@
 //! What makes it reload, what is refused, and kills in the midst of it.
 
+use logweir_fixtures as fixtures;
+
 use super::*;
 
 #[test]
@@ -153,4 +155,40 @@ fn who_runs_to_an_end_or_does_not_run_is_not_reloaded() {
     let said = refused(&house, 1);
     assert!(said.contains("a run that ends by itself"), "{said}");
     drop(running);
+}
+
+#[test]
+fn trust_21_grants_that_a_reload_changes_are_an_act() {
+    let house = House::new();
+    let hostile = fixtures::hostile_path().display();
+    let granted = |paths: &str| {
+        let grant = format!(
+            r#"{{ need: api, origin: "{{url}}", methods: [GET], paths: [{paths}], credential: token }}"#
+        );
+        house.write(
+            "logweir.yaml",
+            &format!(
+                "{MANUAL}sources:\n  own:\n    plugin: {{ path: {hostile} }}\n    config: {{ mode: ok, url: \
+                 \"http://127.0.0.1:9\" }}\n    credentials: {{ token: \"${{file:token}}\" }}\n    grants:\n      - {grant}\n\
+                 outputs:\n{}",
+                output("archive", "own", "out.ndjson")
+            ),
+        );
+    };
+    granted("/ok");
+    let running = house.start(&["run"]);
+    wait_until("it can be asked", || {
+        house.run(&["status"]).status.success()
+    });
+    granted("/ok, /api/v1/logs");
+    let said = reloaded(&house);
+    assert!(said.contains("~ own (grants)"), "{said}");
+    let log = log(&house);
+    let line = log.lines().find(|line| line.contains("grants-changed"));
+    let line = line.unwrap_or_else(|| panic!("no act in {log}"));
+    assert!(
+        line.contains("it may now: GET http://127.0.0.1:9 ") && line.contains("/api/v1/logs"),
+        "{line}"
+    );
+    stop(running, &house);
 }

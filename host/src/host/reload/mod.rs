@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::run::{Routed, source_spec};
-use super::{Assembly, Host, HostSource, Roster, Section, SourceIssue, errors_of};
+use super::{Assembly, Host, HostSource, Roster, Section, SourceIssue, errors_of, granted};
 use crate::config::{ConfigDiagnostic, ConfigErrors, Loaded, Plan, PluginRef};
 use crate::pipeline::{ChangeError, NextOutput, NextSource, NextSpec, PipelineHandle};
 use crate::stage::StageError;
@@ -128,7 +128,10 @@ impl Reloader {
         if !difference.is_empty() {
             let next = self.next(&loaded.plan, &difference, &sources);
             draining = self.pipeline.change(next).await?.draining;
-            log_acts(&difference, &loaded.plan);
+            log_added(&difference, &loaded.plan);
+            if let Err(error) = granted::note(&self.pipeline.state, &sources) {
+                tracing::warn!(%error, "what plugins may reach could not be compared with before");
+            }
         }
         self.roster.add(&sources);
         self.plugins.extend(sources.iter().map(plugin_of));
@@ -262,21 +265,14 @@ async fn unreadable(source: &HostSource) -> Option<SourceIssue> {
     })
 }
 
-/// Who gave more or less power to a plugin should find it in the log (trust rule 21).
-fn log_acts(difference: &Difference, plan: &Plan) {
-    let sources = &difference.sources;
-    let added = plan
+/// Who gave power to a plugin should find it in the log (trust rule 21); [`granted`] tells what changed of it later.
+fn log_added(difference: &Difference, plan: &Plan) {
+    let added = &difference.sources.added;
+    let granted = plan
         .sources
         .iter()
-        .filter(|source| !source.grants.is_empty() && sources.added.contains(&source.name));
-    for source in added.map(|source| &source.name) {
-        tracing::info!(act = %Act::GrantsChanged, %source, "its plugin may do something from now on");
-    }
-    let granted = |keys: &[String]| {
-        let about = |key: &String| ["plugin", "grants"].contains(&key.as_str());
-        keys.iter().any(about)
-    };
-    for (source, _) in sources.changed.iter().filter(|(_, keys)| granted(keys)) {
-        tracing::info!(act = %Act::GrantsChanged, %source, "its plugin may do something else from now on");
+        .filter(|source| !source.grants.is_empty());
+    for source in granted.filter(|source| added.contains(&source.name)) {
+        tracing::warn!(act = %Act::GrantsChanged, source = %source.name, "its plugin may do something from now on");
     }
 }
