@@ -63,7 +63,7 @@ impl Drop for SmallDisk {
 /// Makes syncs of a program fail.
 #[derive(Debug)]
 pub(crate) struct FailingSyncs {
-    library: PathBuf,
+    shim: PathBuf,
     orders: PathBuf,
 }
 
@@ -71,23 +71,23 @@ impl FailingSyncs {
     /// Builds the library that does it; none where programs can't be given one.
     pub(crate) fn build(folder: &Path) -> Option<Self> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/chaos/failing_sync.rs");
-        let library = folder.join("libfailing_sync.so");
+        let shim = folder.join("libfailing_sync.so");
         let built = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
             .args(["--edition", "2024", "--crate-type", "cdylib", "-O"])
             .args(["-C", "panic=abort", "-C", "strip=symbols", "-o"])
-            .args([&library, &source])
+            .args([&shim, &source])
             .status();
         if !cfg!(target_os = "linux") || !built.is_ok_and(|status| status.success()) {
             return None;
         }
         let orders = folder.join("failing-syncs");
-        Some(Self { library, orders })
+        Some(Self { shim, orders })
     }
 
     /// What a program needs in its environment for its syncs to fail on demand.
     pub(crate) fn prepare(&self, command: &mut Command) {
         command
-            .env("LD_PRELOAD", &self.library)
+            .env("LD_PRELOAD", &self.shim)
             .env("FAILING_SYNC", &self.orders);
     }
 
