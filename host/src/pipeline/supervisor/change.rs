@@ -214,6 +214,7 @@ impl Supervisor {
         self.desk.close(index);
         if let Some(seat) = self.seats.sources.get_mut(index) {
             seat.outputs = spec.outputs;
+            seat.identity.retention = spec.expectations.retention;
             seat.identity.gauge.renew(spec.expectations);
             if seat.work.is_some() {
                 seat.next = Some(next);
