@@ -23,7 +23,7 @@ pub(crate) fn live(scene: &mut Scene, life: &Life) {
     }
     let before = scene.home.size(SHARED);
     prepare(scene, life);
-    let mut running = scene.home.start(&["run"]);
+    let mut running = scene.start(&["run"]);
     let begun = Instant::now();
     strike(scene, life, begun);
     wait(scene, life, &mut running, begun);

@@ -255,6 +255,11 @@ impl Org {
         self.sim.forget_cursors();
     }
 
+    /// A process that knows nothing of the one before takes its place.
+    pub(crate) fn meets_another_client(&self) {
+        self.sim.clients_are_gone();
+    }
+
     /// Its clock tells a time that is so many seconds ahead.
     pub(crate) fn jump_clock(&self, ahead: i64) {
         self.sim.jump_clock(ahead);

@@ -34,7 +34,7 @@ pub(crate) fn rotate(scene: &mut Scene) {
 
 /// Works for a while and stops. Whether nothing is in flight then.
 fn comes_to_rest(scene: &mut Scene) -> bool {
-    let running = scene.home.start(&["run"]);
+    let running = scene.start(&["run"]);
     let before = scene.home.size(SHARED);
     wait_for_growth(scene, before + 1);
     let orgs = u32::try_from(scene.orgs.all.len()).unwrap();
@@ -45,7 +45,7 @@ fn comes_to_rest(scene: &mut Scene) -> bool {
 }
 
 fn in_mid_work(scene: &mut Scene) {
-    let running = scene.home.start(&["run"]);
+    let running = scene.start(&["run"]);
     let before = scene.home.size(SHARED);
     wait_for_growth(scene, before + 1);
     let file = scene.home.path(SHARED);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::disk::SmallDisk;
-use crate::home::{Home, SHARED, SMALL};
+use crate::home::{Home, Running, SHARED, SMALL};
 use crate::judge::judge;
 use crate::life::live;
 use crate::org::Orgs;
@@ -27,6 +27,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Starts the program, which knows nothing of what the one before it was told.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        for org in &self.orgs.all {
+            org.meets_another_client();
+        }
+        self.home.start(arguments)
+    }
+
     fn new(settings: &Settings) -> Self {
         let home = Home::new("storm-");
         let disk = SmallDisk::at(&home.path(SMALL));
@@ -138,7 +146,7 @@ fn work_on(scene: &mut Scene, requests: u64) {
     if scene.orgs.requests() >= requests {
         return;
     }
-    let mut running = scene.home.start(&["run"]);
+    let mut running = scene.start(&["run"]);
     let (mut seen, mut told) = (scene.orgs.requests(), Instant::now());
     while seen < requests && running.runs() {
         std::thread::sleep(Duration::from_millis(100));
@@ -161,11 +169,11 @@ fn calm(scene: &mut Scene) {
         org.jump_clock(0);
     }
     for _ in 0..2 {
-        let said = scene.home.start(&["run", "--once"]).wait();
+        let said = scene.start(&["run", "--once"]).wait();
         assert!(said.success(), "a run in peace fails: see its log");
     }
     let size = scene.home.size(SHARED);
-    let said = scene.home.start(&["run", "--once"]).wait();
+    let said = scene.start(&["run", "--once"]).wait();
     assert!(said.success() && scene.home.size(SHARED) == size);
 }
 

@@ -149,6 +149,14 @@ impl Limits {
             });
     }
 
+    /// Nobody was told to wait.
+    pub(crate) fn forget_refusals(&mut self) {
+        self.refused.clear();
+        for window in self.windows.values_mut() {
+            window.refused_ms = None;
+        }
+    }
+
     /// Counts a request.
     pub(crate) fn take(&mut self, bucket: Bucket, token: &str, now: i64) -> Verdict {
         let of_token = self.window(bucket, Some(token.to_owned()), now);

@@ -137,6 +137,13 @@ impl Org {
         self.cursors().invalidate();
     }
 
+    /// Whoever asked so far is gone. Who comes next can't know what was refused to others, nor end what they had under
+    /// way.
+    pub fn clients_are_gone(&self) {
+        self.limits().forget_refusals();
+        self.recorder().forget_under_way();
+    }
+
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         lock(&self.inner.faults).add(fault);

@@ -150,6 +150,11 @@ impl Recorder {
         }
     }
 
+    /// What is under way is nobody's any more.
+    pub(crate) fn forget_under_way(&mut self) {
+        self.logs_in_flight.clear();
+    }
+
     pub(crate) fn status(&mut self, status: u16) {
         *self.report.by_status.entry(status.to_string()).or_default() += 1;
     }
