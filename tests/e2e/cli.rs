@@ -65,6 +65,7 @@ pub(crate) fn with_state() -> House {
     };
     let row = LedgerRow {
         digests: (0..1_000).map(digest).collect(),
+        oldest: 1_699_000_000_000_000_000,
         newest: 1_700_000_000_000_000_000,
         early: false,
     };

@@ -13,6 +13,8 @@ mod destination;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod errands;
+#[cfg(test)]
 mod habits;
 #[cfg(test)]
 mod house;

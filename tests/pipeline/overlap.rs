@@ -1,6 +1,7 @@
 //! Pages that read again what was delivered.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use logweir::pipeline::{PipelineSpec, Report};
@@ -62,6 +63,29 @@ async fn delivery_12_what_was_delivered_does_not_go_on_again() {
 }
 
 #[tokio::test]
+async fn delivery_12_a_record_that_comes_again_with_another_time_is_the_same_record() {
+    let house = House::new();
+    let journal = Arc::new(Journal::new("acme", events(95)));
+    let destination = Arc::new(Destination::new("archive"));
+    let mut running = house.start_spec(spec(&journal, &destination));
+    running.until_settled(95).await;
+    let hour = 3_600_000_000_000;
+    for event in &mut *journal.events() {
+        event.published += hour;
+    }
+    let soon = journal.live_reads.load(SeqCst) + 100;
+    journal.goes_back.lock().unwrap().push((soon, 60));
+    let status = running
+        .until_status(|status| status.sources[0].repeated > 0)
+        .await;
+    assert_eq!(status.sources[0].differing, 0);
+    journal.persist(Event::new("new", 5_000));
+    let status = running.until_settled(96).await;
+    assert_eq!(status.sources[0].repeated, 60);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn delivery_12_other_bytes_of_the_same_id_go_on_and_are_counted() {
     let house = House::new();
     let journal = Arc::new(Journal::new("acme", events(20)));
@@ -70,7 +94,7 @@ async fn delivery_12_other_bytes_of_the_same_id_go_on_and_are_counted() {
     running.until_settled(20).await;
     let edited = journal.events()[15].edited();
     journal.events()[15] = edited.clone();
-    let soon = journal.live_reads.load(std::sync::atomic::Ordering::SeqCst) + 20;
+    let soon = journal.live_reads.load(SeqCst) + 20;
     journal.goes_back.lock().unwrap().push((soon, 20));
     let status = running.until_settled(21).await;
     let source = &status.sources[0];
@@ -145,7 +169,7 @@ async fn a_ledger_that_can_not_be_read_is_waited_for() {
     database
         .execute_batch("ALTER TABLE ledger RENAME TO away")
         .unwrap();
-    let soon = journal.live_reads.load(std::sync::atomic::Ordering::SeqCst) + 5;
+    let soon = journal.live_reads.load(SeqCst) + 5;
     journal.goes_back.lock().unwrap().push((soon, 20));
     let failing = |phase: &logweir::pipeline::Phase| matches!(phase, logweir::pipeline::Phase::Failing(failure) if failure.why.contains("ledger"));
     running
@@ -230,7 +254,7 @@ async fn an_idle_source_costs_no_ledger() {
     let journal = Arc::new(Journal::new("acme", events(5)));
     let destination = Arc::new(Destination::new("archive"));
     let running = house.start_spec(spec(&journal, &destination));
-    until(|| journal.live_reads.load(std::sync::atomic::Ordering::SeqCst) > 50).await;
+    until(|| journal.live_reads.load(SeqCst) > 50).await;
     let status = running.status.borrow().clone();
     assert_eq!(status.sources[0].ledger.ids, 5);
     running.stop().await;

@@ -28,11 +28,15 @@ pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
     let Some(mut client) = Client::connect(state)? else {
         bail!("no Logweir runs with the state in {}", state.display());
     };
+    let changed = ask(&mut client)?;
+    super::print(&format!("{changed}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a running host reload, and says what changed.
+pub(crate) fn ask(client: &mut Client) -> anyhow::Result<String> {
     match client.ask(&Request::Reload)? {
-        Answer::Reloaded(changed) => {
-            super::print(&format!("{}\n", super::escape_lines(&changed)))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Answer::Reloaded(changed) => Ok(super::escape_lines(&changed)),
         Answer::NotReloaded {
             configuration: true,
             why,

@@ -3,6 +3,7 @@
 //! Dead letter, budget, acks, queues, in this order: what is refused is durable before the page counts, and acks
 //! knows the batch before an output can have it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +15,7 @@ use super::acks::Accepted;
 use super::budget::{Budget, Share};
 use super::burial::{Burial, BurialError};
 use super::dead_letter::DeadRecord;
-use super::overlap::{Delivered, Kinship};
+use super::overlap::{Delivered, Kinship, times};
 use super::phase::now;
 use super::queue::Queued;
 use super::retry::{Retry, Verdict};
@@ -115,7 +116,7 @@ impl Inlet {
         border: u64,
     ) -> Result<Intake, SourceEnd> {
         let digests = self.digests(&batch, &refused);
-        let kinships = self.compare(digests.clone()).await?;
+        let kinships = self.compare(&digests, times(&batch)).await?;
         let count = |wanted| {
             kinships
                 .iter()
@@ -146,10 +147,15 @@ impl Inlet {
     }
 
     /// Compares with what was delivered, for as long as that can't be read.
-    async fn compare(&self, digests: Vec<Digest>) -> Result<Vec<Kinship>, SourceEnd> {
+    async fn compare(
+        &self,
+        digests: &[Digest],
+        times: Option<RangeInclusive<u64>>,
+    ) -> Result<Vec<Kinship>, SourceEnd> {
         let mut retry = Retry::new(Arc::clone(&self.options));
         loop {
-            let error = match self.delivered.compare(digests.clone()).await {
+            let compared = self.delivered.compare(digests.to_vec(), times.clone());
+            let error = match compared.await {
                 Ok(kinships) => return Ok(kinships),
                 Err(error) => error.to_string(),
             };
@@ -285,20 +291,19 @@ fn intake(batch: Batch, refused: Vec<Refused>, digests: Vec<Digest>, border: u64
 
 /// What the ledger will have of records, the early ones apart.
 fn rows(batch: &Batch, digests: Vec<Digest>, border: u64) -> Vec<LedgerRow> {
-    let times = || batch.records().map(RecordRef::time);
-    let newest = times().max().unwrap_or(0);
+    let (oldest, newest) = times(batch).map_or((0, 0), RangeInclusive::into_inner);
     let row = |early, digests| LedgerRow {
         digests,
+        oldest,
         newest,
         early,
     };
-    // A record without a time says nothing.
-    let is_early = |time: u64| (1..=border).contains(&time);
-    if !times().any(is_early) {
+    if oldest == 0 || oldest > border {
         return vec![row(false, digests)];
     }
     // Those that could not be records have no time, and come last.
-    let mut times = times();
+    let mut times = batch.records().map(RecordRef::time);
+    let is_early = |time: u64| (1..=border).contains(&time);
     let (early, others) = digests
         .into_iter()
         .partition(|_| times.next().is_some_and(is_early));

@@ -1,14 +1,18 @@
 //! Tells records that were delivered from those that were not (delivery rule 12).
 //!
-//! Nothing is kept between two pages: the digests of one page are compared with everything known of the source, in
-//! one pass over the ledger. So the memory it takes is that of the page, however long the ledger is, and pages that
-//! can't repeat anything pay nothing.
+//! Nothing is kept between two pages, so the memory it takes is that of the page, however long the ledger is, and
+//! pages that can't repeat anything pay nothing. A record that comes again has the time that it had, so a page is
+//! compared first with what is remembered of its times: a few rows. Only if some of it is not found there, it is
+//! compared with everything known of the source: a plugin that gives a record another time than before costs that,
+//! and repeats nothing.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::acks::Acks;
 use super::blocking::off_worker;
+use crate::record::{Batch, RecordRef};
 use crate::state::{Digest, State, StateError};
 
 /// What is known of a record.
@@ -44,6 +48,15 @@ impl Sieve {
         {
             bytes.push(digest.bytes);
         }
+    }
+
+    /// Whether each of them, as it is, turned up.
+    fn knows_all(&self, digests: &[Digest]) -> bool {
+        let knows = |digest: &Digest| {
+            let known = self.known.get(&digest.id);
+            known.is_some_and(|bytes| bytes.contains(&digest.bytes))
+        };
+        digests.iter().all(knows)
     }
 
     /// Judges one record after the other; each is known to those behind it.
@@ -88,8 +101,12 @@ pub(crate) enum LookupError {
 
 impl Delivered {
     /// Compares records with the ledger, with what is on its way there, and with each other. What is on its way is
-    /// looked at first: it may be in the ledger a moment later.
-    pub(crate) async fn compare(&self, digests: Vec<Digest>) -> Result<Vec<Kinship>, LookupError> {
+    /// looked at first: it may be in the ledger a moment later. `times` are those of the records, as far as known.
+    pub(crate) async fn compare(
+        &self,
+        digests: Vec<Digest>,
+        times: Option<RangeInclusive<u64>>,
+    ) -> Result<Vec<Kinship>, LookupError> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
@@ -100,11 +117,28 @@ impl Delivered {
             for row in &unstored {
                 row.digests.iter().for_each(|digest| sieve.know(*digest));
             }
-            state.for_each_delivered(&name, |digest| sieve.know(digest))?;
+            if let Some(times) = times {
+                state.for_each_delivered_at(&name, &times, |digest| sieve.know(digest))?;
+            }
+            if !sieve.knows_all(&digests) {
+                state.for_each_delivered(&name, |digest| sieve.know(digest))?;
+            }
             Ok::<_, StateError>(sieve.judge(&digests))
         };
         Ok(off_worker(compare).await??)
     }
+}
+
+/// The times of records, from the oldest to the newest; none if none of them has one.
+pub(crate) fn times(batch: &Batch) -> Option<RangeInclusive<u64>> {
+    // A record without a time says nothing.
+    let times = || {
+        batch
+            .records()
+            .map(RecordRef::time)
+            .filter(|time| *time > 0)
+    };
+    Some(times().min()?..=times().max()?)
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ enum Role {
     Source(usize),
     Output(usize),
     Committer,
-    Errand,
+    /// Of this source.
+    Errand(usize),
 }
 
 /// How a task ended.
@@ -134,12 +135,12 @@ impl Supervisor {
         self.roles.insert(task.id(), Role::Committer);
     }
 
-    fn start_errand(&mut self, errand: Task) {
+    fn start_errand(&mut self, (index, errand): (usize, Task)) {
         let task = self.tasks.spawn(async {
             errand.run().await;
             Ended::Errand
         });
-        self.roles.insert(task.id(), Role::Errand);
+        self.roles.insert(task.id(), Role::Errand(index));
     }
 
     /// Waits for all tasks to end, in the order in which they can: sources, outputs, the committer.
@@ -220,8 +221,8 @@ impl Supervisor {
                 self.output_ended(index, end, rest);
             }
             (Some(Role::Committer), Ok(Ended::Committer(Ok(())))) | (None, _) => {}
-            (Some(Role::Errand), ended) => {
-                self.desk.ended();
+            (Some(Role::Errand(index)), ended) => {
+                self.desk.ended(index);
                 if let Err(why) = ended {
                     tracing::error!(error = why, "an audit or a backfill stopped");
                 }

@@ -1,7 +1,8 @@
 //! The ledger: which records were delivered (delivery rules 12, 14, 15).
 //!
 //! One row per settled batch, written in the transaction that moves the checkpoint over it. No index per id: whoever
-//! asks reads all of a source's rows, 16 MB per million records, in bounded steps and without holding up commits.
+//! asks reads rows, all of a source's (16 MB per million records) or those of some times, in bounded steps and without
+//! holding up commits.
 //!
 //! **Age.** A row's age is the time at work between it and its source's newest row: the clock's time, but a gap
 //! between two commits counts as at most [`GAP_MAX`]. So three weeks of standing still, or a clock that jumps to
@@ -15,6 +16,7 @@
 //! **Early records.** The first read brings what was persisted since it began, and some of that was published before. They
 //! are few, and remembered for good: who reads more of the past later, by publication, comes to them again.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +42,9 @@ const ROW_BYTES: usize = 256;
 pub struct LedgerRow {
     /// Its records, those included that went to the dead letter.
     pub digests: Vec<Digest>,
-    /// The newest time of any of its records, nanoseconds since 1970; 0 if none has one.
+    /// The oldest time of any of its records, nanoseconds since 1970; 0 if none has one.
+    pub oldest: u64,
+    /// The newest.
     pub newest: u64,
     /// Whether these records were published no later than where the first read began. Such rows never leave.
     pub early: bool,
@@ -82,10 +86,11 @@ pub(super) fn write(
 ) -> rusqlite::Result<Option<LedgerSize>> {
     let mut added = 0;
     for row in rows.iter().filter(|row| !row.digests.is_empty()) {
-        let sql = "INSERT INTO ledger (source, worked, settled, newest, digests) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO ledger (source, worked, settled, oldest, newest, digests) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let blob = digest::encode(&row.digests);
         let worked = if row.early { NEVER_OLD } else { age.worked };
-        let values = params![source, worked, age.now, signed(row.newest), blob];
+        let (oldest, newest) = (signed(row.oldest), signed(row.newest));
+        let values = params![source, worked, age.now, oldest, newest, blob];
         transaction.prepare_cached(sql)?.execute(values)?;
         added += row.digests.len();
     }
@@ -128,11 +133,33 @@ fn remove_old(
     Ok((records, until))
 }
 
-/// Where a look through a ledger is: the newest row seen.
-#[derive(Clone, Copy)]
-struct Seen {
-    worked: i64,
-    sequence: i64,
+/// Which rows a look through a ledger sees, in which order. Both name a row by a number that grows and its sequence.
+struct Look {
+    sql: &'static str,
+    /// The row before the first.
+    after: (i64, i64),
+    /// Rows whose oldest record is newer are passed over.
+    oldest: i64,
+}
+
+impl Look {
+    fn at_all() -> Self {
+        Self {
+            sql: "SELECT worked, sequence, digests FROM ledger
+                  WHERE source = ?1 AND (worked, sequence) > (?2, ?3) AND oldest <= ?4 ORDER BY worked, sequence",
+            after: (i64::MIN, i64::MIN),
+            oldest: i64::MAX,
+        }
+    }
+
+    fn at(times: &RangeInclusive<u64>) -> Self {
+        Self {
+            sql: "SELECT newest, sequence, digests FROM ledger INDEXED BY ledger_by_time
+                  WHERE source = ?1 AND (newest, sequence) > (?2, ?3) AND oldest <= ?4 ORDER BY newest, sequence",
+            after: (signed(*times.start()) - 1, i64::MAX),
+            oldest: signed(*times.end()),
+        }
+    }
 }
 
 impl State {
@@ -141,33 +168,41 @@ impl State {
     pub fn for_each_delivered(
         &self,
         source: &str,
-        mut each: impl FnMut(Digest),
+        each: impl FnMut(Digest),
     ) -> Result<(), StateError> {
-        let mut seen = Seen {
-            worked: i64::MIN,
-            sequence: i64::MIN,
-        };
-        while let Some(next) = self.some_delivered(source, seen, &mut each)? {
-            seen = next;
-        }
-        Ok(())
+        self.look(source, Look::at_all(), each)
     }
 
-    /// The next rows behind those seen; none when there are no more.
-    fn some_delivered(
+    /// Calls `each` with every record of a source that is remembered with a time in this range, and with some others.
+    /// What has no time is not among them.
+    pub fn for_each_delivered_at(
         &self,
         source: &str,
-        seen: Seen,
-        each: &mut impl FnMut(Digest),
-    ) -> Result<Option<Seen>, StateError> {
-        let read = read_some(&self.connection(), source, seen, each);
-        match read.map_err(|error| self.failed(error))? {
-            Step::More(seen) => Ok(Some(seen)),
-            Step::End => Ok(None),
-            Step::Odd(length) => Err(StateError::Damaged {
-                path: self.database.to_path_buf(),
-                reason: format!("the ledger of {source} has a row of {length} bytes"),
-            }),
+        times: &RangeInclusive<u64>,
+        each: impl FnMut(Digest),
+    ) -> Result<(), StateError> {
+        self.look(source, Look::at(times), each)
+    }
+
+    fn look(
+        &self,
+        source: &str,
+        mut look: Look,
+        mut each: impl FnMut(Digest),
+    ) -> Result<(), StateError> {
+        loop {
+            // The lock is let go between two steps, so that commits get their turn.
+            let step = read_some(&self.connection(), source, &look, &mut each);
+            match step.map_err(|error| self.failed(error))? {
+                Step::More(seen) => look.after = seen,
+                Step::End => return Ok(()),
+                Step::Odd(length) => {
+                    return Err(StateError::Damaged {
+                        path: self.database.to_path_buf(),
+                        reason: format!("the ledger of {source} has a row of {length} bytes"),
+                    });
+                }
+            }
         }
     }
 
@@ -191,7 +226,7 @@ pub(super) fn signed(time: u64) -> i64 {
 /// How a step through a ledger ended.
 enum Step {
     /// There may be more behind this row.
-    More(Seen),
+    More((i64, i64)),
     /// There is no more.
     End,
     /// A row of this many bytes holds no digests.
@@ -201,13 +236,12 @@ enum Step {
 fn read_some(
     connection: &Connection,
     source: &str,
-    seen: Seen,
+    look: &Look,
     each: &mut impl FnMut(Digest),
 ) -> rusqlite::Result<Step> {
-    let sql = "SELECT worked, sequence, digests FROM ledger
-               WHERE source = ?1 AND (worked, sequence) > (?2, ?3) ORDER BY worked, sequence";
-    let mut query = connection.prepare_cached(sql)?;
-    let mut rows = query.query(params![source, seen.worked, seen.sequence])?;
+    let mut query = connection.prepare_cached(look.sql)?;
+    let (number, sequence) = look.after;
+    let mut rows = query.query(params![source, number, sequence, look.oldest])?;
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let blob = row.get_ref(2)?.as_blob()?;
@@ -217,8 +251,7 @@ fn read_some(
         digests.for_each(&mut *each);
         bytes += blob.len() + ROW_BYTES;
         if bytes >= STEP_BYTES {
-            let (worked, sequence) = (row.get(0)?, row.get(1)?);
-            return Ok(Step::More(Seen { worked, sequence }));
+            return Ok(Step::More((row.get(0)?, row.get(1)?)));
         }
     }
     Ok(Step::End)

@@ -1,5 +1,7 @@
 //! The ledger: what is remembered, for how long, and since when everything is.
 
+use proptest::prelude::*;
+
 use super::super::tests::{NOW, commit, folder, moved, owner, refusal};
 use super::super::{Commit, SourceCommit};
 use super::*;
@@ -18,6 +20,7 @@ fn digest(number: u64) -> Digest {
 fn row(numbers: impl IntoIterator<Item = u64>) -> Arc<LedgerRow> {
     let numbers: Vec<_> = numbers.into_iter().collect();
     Arc::new(LedgerRow {
+        oldest: numbers.iter().copied().min().unwrap_or(0),
         newest: numbers.iter().copied().max().unwrap_or(0),
         early: false,
         digests: numbers.into_iter().map(digest).collect(),
@@ -101,6 +104,55 @@ fn a_large_ledger_is_read_in_steps_and_wholly() {
         state.commit(&settle(NOW + from, "acme", &rows)).unwrap();
     }
     assert!(known(&state, "acme").into_iter().eq(0..records));
+}
+
+proptest! {
+    #[test]
+    fn a_look_at_times_sees_all_that_is_remembered_of_them(
+        rows in prop::collection::vec(prop::collection::vec(1..400_u64, 0..5), 1..20),
+        of_before in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        (from, to) in (1..400_u64, 1..400_u64),
+    ) {
+        let (_parent, folder) = folder();
+        let state = State::open(&folder).unwrap();
+        for numbers in &rows {
+            state.commit(&settle(NOW, "acme", &[row(numbers.iter().copied())])).unwrap();
+            state.commit(&settle(NOW, "beta", &[row([from])])).unwrap();
+        }
+        for index in of_before {
+            // As a layout that did not know them left it.
+            let sql = "UPDATE ledger SET oldest = 0 WHERE source = 'acme' AND sequence = ?1";
+            let sequence = i64::try_from(index.index(2 * rows.len())).unwrap();
+            state.connection().execute(sql, [sequence]).unwrap();
+        }
+        let times = from.min(to)..=from.max(to);
+        let mut seen = Vec::new();
+        state.for_each_delivered_at("acme", &times, |digest| seen.push(digest.id)).unwrap();
+        let remembered = rows.iter().flatten().filter(|time| times.contains(time));
+        let unseen: Vec<_> = remembered.filter(|time| !seen.contains(time)).collect();
+        prop_assert!(unseen.is_empty(), "{unseen:?}");
+        prop_assert!(seen.iter().all(|seen| rows.iter().flatten().any(|known| known == seen)));
+    }
+}
+
+#[test]
+fn a_look_at_times_reads_few_rows_in_steps() {
+    let (_parent, folder) = folder();
+    let state = State::open(&folder).unwrap();
+    let of_row = 2 * STEP_BYTES as u64 / DIGEST_BYTES as u64;
+    for number in 0..4 {
+        let rows = [row(number * of_row + 1..=(number + 1) * of_row)];
+        state.commit(&settle(NOW + number, "acme", &rows)).unwrap();
+    }
+    let look = |times| {
+        let mut seen = Vec::new();
+        let each = |digest: Digest| seen.push(digest.id);
+        state.for_each_delivered_at("acme", &times, each).unwrap();
+        seen
+    };
+    let seen = look(of_row + 5..=2 * of_row + 5);
+    assert!(seen.into_iter().eq(of_row + 1..=3 * of_row));
+    assert!(look(4 * of_row + 1..=u64::MAX).is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::StateError;
 
 /// What makes each layout of the one before it; the first one of nothing. One is added whenever an older version would
 /// misread what this one writes, and none is ever changed: databases of all layouts are out there.
-const LAYOUTS: [&str; 3] = [LAYOUT_1, LAYOUT_2, LAYOUT_3];
+const LAYOUTS: [&str; 4] = [LAYOUT_1, LAYOUT_2, LAYOUT_3, LAYOUT_4];
 
 /// The newest layout that we know.
 const LAYOUT: i64 = LAYOUTS.len() as i64;
@@ -103,6 +103,13 @@ const LAYOUT_3: &str = "
     ) STRICT;
     -- What the plugin of each source could reach in the newest run, for people.
     CREATE TABLE granted (source TEXT PRIMARY KEY, grants TEXT NOT NULL) STRICT;
+";
+
+/// When the oldest record of each row happened, so that a look-up that knows its times reads few rows.
+const LAYOUT_4: &str = "
+    -- 0: unknown, or no record has a time.
+    ALTER TABLE ledger ADD COLUMN oldest INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX ledger_by_time ON ledger (source, newest, sequence, oldest);
 ";
 
 /// Opens a database that is there, perhaps empty; it is ours, whole, and of a layout that we know when this returns.

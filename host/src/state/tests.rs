@@ -291,12 +291,12 @@ fn a_newer_layout_and_a_foreign_database_are_refused() {
     let state = State::open(&folder).unwrap();
     state
         .connection()
-        .pragma_update(None, "user_version", 4)
+        .pragma_update(None, "user_version", 5)
         .unwrap();
     drop(state);
     let text = refusal(&folder);
     assert!(
-        text.contains("newer version of logweir (layout 4"),
+        text.contains("newer version of logweir (layout 5"),
         "{text}"
     );
 

@@ -27,6 +27,9 @@ pub enum LinkError {
     /// It has bytes that no address has.
     #[error("its link to the next page is no address")]
     NoAddress,
+    /// It says nothing of where the next page begins: asked for like this, the API would begin anew.
+    #[error("its link to the next page has no cursor")]
+    NoCursor,
     /// It does not fit into a checkpoint.
     #[error("its link to the next page has {0} bytes")]
     TooLong(usize),
@@ -59,15 +62,13 @@ impl Next {
             }
             _ => (None, address),
         };
-        if path.split('?').next() != Some(LOGS) {
-            let shown: String = path
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(100)
-                .collect();
+        let (resource, query) = path.split_once('?').unwrap_or((path, ""));
+        if resource != LOGS {
+            let shown = resource.chars().take(100).collect();
             return Err(LinkError::Elsewhere(shown));
+        }
+        if query.is_empty() {
+            return Err(LinkError::NoCursor);
         }
         Ok(Self {
             authority,
@@ -222,6 +223,9 @@ mod tests {
         ] {
             assert_eq!(Next::parse(none), Err(LinkError::NoAddress), "{none}");
         }
+        for anew in ["https://acme.okta.com/api/v1/logs", "/api/v1/logs?"] {
+            assert_eq!(Next::parse(anew), Err(LinkError::NoCursor), "{anew}");
+        }
         let long = format!("/api/v1/logs?after={}", "x".repeat(MAX_BYTES));
         assert!(matches!(Next::parse(&long), Err(LinkError::TooLong(_))));
     }
@@ -244,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn an_address_comes_back_as_it_was(query in "[!-;=?-~]{0,60}") {
+        fn an_address_comes_back_as_it_was(query in "[!-;=?-~]{1,60}") {
             prop_assume!(!query.contains('#'));
             let header = format!("<https://a.example/api/v1/logs?{query}>; rel=\"next\"");
             let next = Next::parse(found(&[&header]).unwrap()).unwrap();

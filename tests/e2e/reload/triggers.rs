@@ -140,6 +140,61 @@ fn kills_around_reloads_lose_and_repeat_nothing() {
 }
 
 #[test]
+fn an_org_that_is_connected_beside_a_running_host_is_read_at_once() {
+    let orgs = [
+        Org::with_events(50),
+        Org::seeded(20, 2),
+        Org::seeded(30, 3),
+        Org::seeded(40, 4),
+    ];
+    let (house, running) = started(&orgs[0]);
+    has_lines(&house, "out.ndjson", 50);
+    let connect = |org: &Org, name: &str| {
+        let url = format!("url={}", org.url);
+        let output = house.run_ok(&[
+            "connect",
+            "--set",
+            &url,
+            "--token-file",
+            "token",
+            "--name",
+            name,
+            "--yes",
+        ]);
+        text(&output)
+    };
+    let said = connect(&orgs[1], "beta");
+    assert!(
+        said.contains("Logweir runs already. next: logweir reload"),
+        "{said}"
+    );
+    let automatic = fs::read_to_string(house.path("logweir.yaml")).unwrap();
+    house.write("logweir.yaml", &automatic.replace(MANUAL, ""));
+    assert!(reloaded(&house).contains("+ beta"));
+    has_lines(&house, "logs/beta.ndjson", 20);
+
+    let said = connect(&orgs[2], "gamma");
+    assert!(
+        said.contains("Logweir runs already, and takes it up: + gamma"),
+        "{said}"
+    );
+    assert!(said.contains("next: logweir status"), "{said}");
+    has_lines(&house, "logs/gamma.ndjson", 30);
+
+    house.write(
+        "logweir.yaml",
+        &format!("{automatic}listen: 0\n").replace(MANUAL, ""),
+    );
+    let said = connect(&orgs[3], "delta");
+    assert!(
+        said.contains("did not take it up") && said.contains("`listen` can't change"),
+        "{said}"
+    );
+    assert!(said.contains("next: logweir reload"), "{said}");
+    stop(running, &house);
+}
+
+#[test]
 fn who_runs_to_an_end_or_does_not_run_is_not_reloaded() {
     let org = Org::new(OrgConfig {
         events: 3_000,

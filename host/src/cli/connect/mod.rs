@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use logweir::config::{Limits, Loaded, PluginRef, SourcePlan, suggestion};
+use logweir::config::{Limits, Loaded, PluginRef, ReloadMode, SourcePlan, suggestion};
+use logweir::control::Client;
 use logweir::gate::CredentialKind;
 use logweir::host::{Assembly, HostSource};
 use logweir::plugin::{BUILTIN, Plugin};
@@ -23,7 +24,7 @@ use logweir::stage::{CheckReport, CheckStatus, Source};
 use logweir::telemetry::silence::Silence;
 use serde_json::{Map, Value};
 
-use super::{Common, Usage, prompt, report, validate};
+use super::{Common, Usage, prompt, reload, report, validate};
 use credential::{CredentialArgs, Given};
 use files::{Target, Written};
 use network::Network;
@@ -93,10 +94,37 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     super::tell(&written.to_string());
+    if let Some(loaded) = &loaded
+        && let Ok(Some(client)) = Client::connect(&loaded.plan.state)
+    {
+        return taken_up(common, loaded, client);
+    }
     if ask && prompt::yes("Start now? Ctrl-C stops it, and nothing is lost.")? {
         return super::start_again(common, "run");
     }
     super::tell(&format!("next: {}", super::command_line(common, "run")));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a host that runs already is to do about it.
+fn taken_up(common: &Common, loaded: &Loaded, mut client: Client) -> anyhow::Result<ExitCode> {
+    if loaded.plan.reload == ReloadMode::Manual {
+        let reload = super::command_line(common, "reload");
+        super::tell(&format!("Logweir runs already. next: {reload}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    // It would see the new file by itself, a few seconds later.
+    let next = match reload::ask(&mut client) {
+        Ok(changed) => {
+            super::tell(&format!("Logweir runs already, and takes it up: {changed}"));
+            "status"
+        }
+        Err(error) => {
+            super::tell(&format!("Logweir runs, and did not take it up: {error:#}"));
+            "reload"
+        }
+    };
+    super::tell(&format!("next: {}", super::command_line(common, next)));
     Ok(ExitCode::SUCCESS)
 }
 

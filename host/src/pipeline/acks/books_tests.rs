@@ -35,6 +35,7 @@ fn page(checkpoint: u64, records: u64, outputs: usize) -> Accepted {
         dead: 0,
         rows: vec![LedgerRow {
             digests: (0..records).map(digest).collect(),
+            oldest: 0,
             newest: 0,
             early: false,
         }],

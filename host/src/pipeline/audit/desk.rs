@@ -1,5 +1,7 @@
-//! Which errand is next: those that were asked for, in turn, and the audits that are due. One at a time.
+//! Which errand is next: those that were asked for, in turn, and the audits that are due. One at a time of each source,
+//! and [`AT_ONCE`] in all: who asks for something of one source does not wait for years of another one's past.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,12 @@ use crate::pipeline::phase::now;
 
 /// How long to wait for a source that is due and has not caught up yet: what it reads is the past already.
 const NOT_YET: Duration = Duration::from_secs(60);
+
+/// Errands that run at the same time. Each holds a reader, and the pages it reads.
+const AT_ONCE: usize = 4;
+
+/// Errands that wait for an earlier one of their source.
+const WAITING_MAX: usize = 16;
 
 /// An errand, ready to be run.
 pub(crate) enum Task {
@@ -34,9 +42,11 @@ impl Task {
 /// See the module.
 pub(crate) struct Desk {
     asked: mpsc::Receiver<Errand>,
+    waiting: VecDeque<Errand>,
     sources: Vec<Desired>,
     regularly: Option<AuditOptions>,
-    busy: bool,
+    /// Errands that run.
+    running: usize,
 }
 
 /// A source that can be audited.
@@ -46,15 +56,18 @@ struct Desired {
     auditor: Option<Auditor>,
     /// When its next regular audit is due.
     due: Option<Instant>,
+    /// Whether an errand of it runs.
+    busy: bool,
 }
 
 impl Desk {
     pub(crate) fn new(asked: mpsc::Receiver<Errand>, regularly: Option<AuditOptions>) -> Self {
         Self {
             asked,
+            waiting: VecDeque::new(),
             sources: Vec::new(),
             regularly,
-            busy: false,
+            running: 0,
         }
     }
 
@@ -76,6 +89,7 @@ impl Desk {
             name,
             auditor: None,
             due,
+            busy: false,
         });
     }
 
@@ -89,72 +103,108 @@ impl Desk {
     /// Nothing is audited any more.
     pub(crate) fn close_all(&mut self) {
         self.asked.close();
+        self.waiting.clear();
         for source in &mut self.sources {
             source.auditor = None;
         }
     }
 
-    /// The errand that was begun has ended.
-    pub(crate) fn ended(&mut self) {
-        self.busy = false;
+    /// The errand of a source that was begun has ended.
+    pub(crate) fn ended(&mut self, index: usize) {
+        self.running -= 1;
+        if let Some(source) = self.sources.get_mut(index) {
+            source.busy = false;
+        }
     }
 
-    /// Waits for the next errand to begin; for ever while one runs. Safe to drop while waiting.
-    pub(crate) async fn next(&mut self) -> Task {
+    /// Waits for the next errand to begin, and says of which source it is; for ever while enough of them run. Safe to
+    /// drop while waiting.
+    pub(crate) async fn next(&mut self) -> (usize, Task) {
         loop {
-            if self.busy {
+            if self.running >= AT_ONCE {
                 pending::<()>().await;
             }
-            let due = self.first_due();
-            let task = tokio::select! {
-                asked = self.asked.recv() => match asked {
-                    Some(asked) => self.begin(asked),
-                    None => pending().await,
-                },
-                index = at(due) => self.begin_due(index),
+            let begun = match self.first_free() {
+                Some(errand) => self.begin(errand),
+                None => self.wait().await,
             };
-            if let Some(task) = task {
-                self.busy = true;
-                return task;
+            if let Some((index, task)) = begun {
+                self.running += 1;
+                if let Some(source) = self.sources.get_mut(index) {
+                    source.busy = true;
+                }
+                return (index, task);
             }
         }
+    }
+
+    async fn wait(&mut self) -> Option<(usize, Task)> {
+        let due = self.first_due();
+        tokio::select! {
+            asked = self.asked.recv(), if self.waiting.len() < WAITING_MAX => match asked {
+                Some(asked) => {
+                    self.waiting.push_back(asked);
+                    None
+                }
+                None => pending().await,
+            },
+            index = at(due) => self.begin_due(index),
+        }
+    }
+
+    /// The first errand that waits for no other one.
+    fn first_free(&mut self) -> Option<Errand> {
+        let is_busy = |errand: &Errand| {
+            let source = self.index(errand.source());
+            let source = source.and_then(|index| self.sources.get(index));
+            source.is_some_and(|source| source.busy)
+        };
+        let first = self.waiting.iter().position(|errand| !is_busy(errand))?;
+        self.waiting.remove(first)
     }
 
     fn first_due(&self) -> Option<(Instant, usize)> {
-        let open = self.sources.iter().enumerate();
-        let open = open.filter(|(_, source)| source.auditor.is_some());
-        open.filter_map(|(index, source)| Some((source.due?, index)))
+        let sources = self.sources.iter().enumerate();
+        let free = sources.filter(|(_, source)| source.auditor.is_some() && !source.busy);
+        free.filter_map(|(index, source)| Some((source.due?, index)))
             .min()
     }
 
-    fn begin(&self, errand: Errand) -> Option<Task> {
+    fn index(&self, name: &str) -> Option<usize> {
+        self.sources.iter().position(|source| *source.name == *name)
+    }
+
+    fn begin(&self, errand: Errand) -> Option<(usize, Task)> {
+        let found = self.auditor(errand.source());
         // Whoever asked may be gone.
-        match errand {
-            Errand::Audit(asked) => match self.auditor(&asked.request.source) {
-                Ok(auditor) => return Some(Task::Audit(AuditTask::new(auditor, asked))),
-                Err(refused) => drop(asked.outcome.send(Err(refused))),
-            },
-            Errand::Backfill(asked) => match self.auditor(&asked.request.source) {
-                Ok(auditor) => return Some(Task::Backfill(BackfillTask::new(auditor, asked))),
-                Err(refused) => drop(asked.outcome.send(Err(refused.into()))),
-            },
-        }
-        None
-    }
-
-    fn auditor(&self, name: &Arc<str>) -> Result<Auditor, AuditError> {
-        let mut sources = self.sources.iter();
-        match sources.find(|source| source.name == *name) {
-            Some(Desired {
-                auditor: Some(auditor),
-                ..
-            }) => Ok(auditor.clone()),
-            Some(_) => Err(AuditError::Interrupted),
-            None => Err(AuditError::NoSuchSource(Arc::clone(name))),
+        match (errand, found) {
+            (Errand::Audit(asked), Ok((index, auditor))) => {
+                Some((index, Task::Audit(AuditTask::new(auditor, asked))))
+            }
+            (Errand::Backfill(asked), Ok((index, auditor))) => {
+                Some((index, Task::Backfill(BackfillTask::new(auditor, asked))))
+            }
+            (Errand::Audit(asked), Err(refused)) => {
+                drop(asked.outcome.send(Err(refused)));
+                None
+            }
+            (Errand::Backfill(asked), Err(refused)) => {
+                drop(asked.outcome.send(Err(refused.into())));
+                None
+            }
         }
     }
 
-    fn begin_due(&mut self, index: usize) -> Option<Task> {
+    fn auditor(&self, name: &Arc<str>) -> Result<(usize, Auditor), AuditError> {
+        let index = self.index(name);
+        let index = index.ok_or_else(|| AuditError::NoSuchSource(Arc::clone(name)))?;
+        let source = self.sources.get(index);
+        let auditor = source.and_then(|source| source.auditor.clone());
+        let auditor = auditor.ok_or_else(|| AuditError::NotRead(Arc::clone(name)))?;
+        Ok((index, auditor))
+    }
+
+    fn begin_due(&mut self, index: usize) -> Option<(usize, Task)> {
         let regularly = self.regularly?;
         let source = self.sources.get_mut(index)?;
         let auditor = source.auditor.as_ref()?;

@@ -41,7 +41,7 @@ impl AuditTask {
         let share = self.unless_stopped(share).await?;
         let turn = self.unless_stopped(inlet.turn()).await?;
         let digests: Vec<Digest> = missing.iter().map(|suspect| suspect.digest).collect();
-        let kinships = self.kinships(digests).await?;
+        let kinships = self.kinships(digests, None).await?;
         let unknown = missing.into_iter().zip(kinships);
         let unknown = unknown.filter(|(_, kinship)| *kinship == Kinship::New);
         let intake = intake(inlet, unknown.map(|(suspect, _)| suspect).collect())?;

@@ -1,5 +1,7 @@
 //! How a running pipeline is asked for things.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -53,6 +55,16 @@ pub(crate) enum Errand {
     Backfill(AskedBackfill),
 }
 
+impl Errand {
+    /// Name of the source it is about.
+    pub(crate) fn source(&self) -> &Arc<str> {
+        match self {
+            Self::Audit(asked) => &asked.request.source,
+            Self::Backfill(asked) => &asked.request.source,
+        }
+    }
+}
+
 /// What a pipeline is asked for.
 pub(crate) struct Requests {
     pub(crate) errands: mpsc::Receiver<Errand>,
@@ -77,8 +89,8 @@ pub(crate) fn requests(state: State) -> (PipelineHandle, Requests) {
 }
 
 impl PipelineHandle {
-    /// Asks for an audit. It begins when what was asked for before has ended, and goes on when nobody waits for its
-    /// outcome any more, unless [`Run::stop_with`] says otherwise.
+    /// Asks for an audit. It begins when what was asked for of this source before has ended, and goes on when nobody
+    /// waits for its outcome any more, unless [`Run::stop_with`] says otherwise.
     pub fn audit(&self, request: AuditRequest) -> Result<AuditRun, AuditError> {
         let (asked, run) = Asked::new(request);
         self.ask(Errand::Audit(asked))?;

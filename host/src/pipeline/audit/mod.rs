@@ -12,8 +12,7 @@
 //! How far an audit is, and its suspects, are in the state: one that is interrupted goes on where it was. At most
 //! [`task`]'s bound of suspects is open at a time: a larger hole is audited in parts.
 //!
-//! One errand, an audit or a backfill, runs at a time. Who wants one asks a [`PipelineHandle`]; [`desk`] decides who is
-//! next.
+//! Who wants an errand, an audit or a backfill, asks a [`PipelineHandle`]; [`desk`] decides who is next.
 
 mod desk;
 mod fix;
@@ -114,6 +113,11 @@ pub enum AuditError {
     /// Nobody reads a source of this name.
     #[error("no source `{0}` is being read")]
     NoSuchSource(Arc<str>),
+    /// It was read, and is not any more.
+    #[error(
+        "{0} is not read any more: it stopped, or was left out of the configuration; `logweir status` says why"
+    )]
+    NotRead(Arc<str>),
     /// Nothing was delivered yet.
     #[error("nothing of {0} is in the ledger yet, so nothing can be compared with it")]
     NothingKnown(Arc<str>),

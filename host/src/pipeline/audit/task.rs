@@ -1,5 +1,6 @@
 //! One audit, from its first page to its report.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use tokio::time::sleep;
@@ -10,7 +11,7 @@ use super::{
     NAMED_MAX, is_same_beginning,
 };
 use crate::pipeline::SourceEnd;
-use crate::pipeline::overlap::{Kinship, LookupError};
+use crate::pipeline::overlap::{Kinship, LookupError, times};
 use crate::pipeline::phase::now;
 use crate::record::RecordRef;
 use crate::stage::{Pace, Page};
@@ -142,7 +143,7 @@ impl AuditTask {
     async fn compare(&self, row: &mut AuditRow, page: Page) -> Result<Vec<Suspect>, AuditError> {
         let inlet = &self.auditor.inlet;
         let digests = inlet.digests(&page.batch, &page.refused);
-        let kinships = self.kinships(digests.clone()).await?;
+        let kinships = self.kinships(digests.clone(), times(&page.batch)).await?;
         let count = |wanted| {
             kinships
                 .iter()
@@ -173,7 +174,7 @@ impl AuditTask {
         self.show(|progress| progress.step = AuditStep::WaitingForLive);
         self.wait_for_live().await?;
         let digests = open.iter().map(|(_, digest)| *digest).collect();
-        let kinships = self.kinships(digests).await?;
+        let kinships = self.kinships(digests, None).await?;
         let (mut known, mut missing) = (Vec::new(), Vec::new());
         for ((sequence, _), kinship) in open.iter().zip(kinships) {
             match kinship {
@@ -229,9 +230,13 @@ impl AuditTask {
         Arc::clone(self.auditor.inlet.name())
     }
 
-    pub(super) async fn kinships(&self, digests: Vec<Digest>) -> Result<Vec<Kinship>, AuditError> {
-        let compared = self.auditor.inlet.delivered.compare(digests).await;
-        compared.map_err(|error| match error {
+    pub(super) async fn kinships(
+        &self,
+        digests: Vec<Digest>,
+        times: Option<RangeInclusive<u64>>,
+    ) -> Result<Vec<Kinship>, AuditError> {
+        let compared = self.auditor.inlet.delivered.compare(digests, times);
+        compared.await.map_err(|error| match error {
             LookupError::State(error) => AuditError::State(error),
             LookupError::Interrupted(_) => AuditError::Interrupted,
         })
