@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::config::{Plan, PluginRef, SourcePlan};
 use crate::gate::{Budgets, Gate, GateConfig, Grant, GrantError, Granting};
-use crate::http::Clients;
+use crate::http::{Clients, NetworkPolicy};
 use crate::plugin::{BUILTIN, Cache, ComponentSource, Plugin, PluginError, Plugins, builtin};
 use crate::stage::ConfigIssue;
 use crate::state::{Owner, State, StateError};
@@ -180,12 +180,14 @@ impl Assembly {
         Ok(plugin)
     }
 
-    /// Forgets plugins of files that have other content by now, so that they are loaded anew.
-    fn look_again(&mut self) {
+    /// Forgets plugins of files that have other content by now, so that they are loaded anew, and network clients
+    /// likewise. Says whose those were.
+    fn look_again(&mut self) -> Vec<NetworkPolicy> {
         self.loaded.retain(|origin, plugin| match origin {
             Origin::Builtin(_) => true,
             Origin::File(path) => read_file(path).is_ok_and(|bytes| plugin.is_of(&bytes)),
         });
+        self.clients.look_again()
     }
 
     /// Makes a source of its plan, with everything that can be wrong with it.

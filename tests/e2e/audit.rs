@@ -44,7 +44,7 @@ fn a_rewind_says_what_comes_again_and_is_refused_where_nobody_can_be_asked() {
       ledger      1000 records in 16000 bytes, complete since 2023-09-18T01:20:00Z
       checkpoint  {"v":1,"who":"\u{9b}2J"}
 
-    The next run reads from 2023-11-01T00:00:00Z on, whatever was delivered of it: about 1000 records come again.
+    The next run reads from 2023-11-01T00:00:00Z on, whatever was delivered of it: at most 1000 records come again.
     nothing was changed
     exit code 0
     "#);
@@ -100,6 +100,20 @@ fn an_audit_that_can_not_be_made_says_why_and_reads_nothing() {
     error: the ledger of acme knows everything delivered since 2023-09-18T01:20:00Z, and nothing of before; ask for what is later, and set `ledger: { keep: … }` for what is to come
     exit code 1
     ");
+}
+
+#[test]
+fn who_asks_for_a_report_gets_it_alone_whatever_is_shown_else() {
+    let org = Org::with_events(50);
+    let house = House::with_one_source(&org.url);
+    let text = std::fs::read_to_string(house.path("logweir.yaml")).unwrap();
+    let screen = "  screen: { type: console, inputs: [acme] }\n";
+    house.write("logweir.yaml", &format!("{text}{screen}"));
+    house.run_ok(&["run", "--once"]);
+    org.persist_now(1);
+    let output = house.run_ok(&["audit", "acme", "--json", "--since", "1d"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["missing"], 0);
 }
 
 #[test]

@@ -174,15 +174,12 @@ fn an_app_is_asked_for_on_a_terminal() {
             &format!("url={}", org.url),
             "--name",
             "acme",
+            "--credential",
+            "oauth",
         ],
     );
     terminal.wait_for("may it get the token? [y/N]");
     terminal.type_in("y\n");
-    terminal.wait_for("credential: api_token or oauth [api_token]: ");
-    terminal.type_in("ouath\n");
-    terminal.wait_for("did you mean `oauth`?");
-    terminal.wait_for("[api_token]: ");
-    terminal.type_in("oauth\n");
     terminal.wait_for("It will ask for: okta.logs.read");
     terminal.wait_for("client_id: ");
     terminal.type_in("0oaOther\n");

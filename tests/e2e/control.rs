@@ -359,3 +359,29 @@ fn what_goes_without_saying_is_said_of_a_valid_configuration() {
     exit code 0
     ");
 }
+
+#[test]
+fn a_host_whose_configuration_was_broken_shows_what_it_does_and_what_is_wrong() {
+    let org = Org::with_events(50);
+    let house = House::with_one_source(&org.url);
+    let running = house.start(&["run"]);
+    wait_until("it can be asked", || {
+        house.run(&["status"]).status.success()
+    });
+    let good = fs::read_to_string(house.path("logweir.yaml")).unwrap();
+    house.write("logweir.yaml", &format!("{good}liste: 9600\n"));
+    let output = house.run_ok(&["status"]);
+    let page = text(&output);
+    assert!(page.contains("unknown key `liste`"), "{page}");
+    assert!(page.contains("acme"), "{page}");
+    wait_until("it has tried to reload", || {
+        let shown = text(&house.run(&["status"]));
+        let words: Vec<_> = shown.split_whitespace().collect();
+        let shown = words.join(" ");
+        shown.contains("1 error in logweir.yaml: logweir.yaml:")
+    });
+    fs::remove_file(house.path("logweir.yaml")).unwrap();
+    let page = text(&house.run_ok(&["status", "--json"]));
+    assert!(page.contains("\"acme\""), "{page}");
+    drop(running);
+}

@@ -119,6 +119,34 @@ async fn delivery_15_more_of_the_past_comes_once_though_the_ledger_forgot_the_fi
 }
 
 #[tokio::test]
+async fn delivery_15_what_a_backfill_brings_first_does_not_come_again_with_what_is_new() {
+    for restarts in [false, true] {
+        let house = House::new();
+        let journal = Arc::new(journal());
+        let destination = Arc::new(Destination::new("archive"));
+        let (mut running, mut handle) = start(&house, &journal, &destination);
+        running.until_settled(320).await;
+        // It is persisted just now: the stretch has it, and the live reader will come to it.
+        let late = Event::new("late-now", journal.since - SECOND);
+        journal.persist_unseen(late.clone());
+        let report = outcome(ask(&handle, journal.since - DAY)).await.unwrap();
+        assert_eq!(report.delivered, 501);
+        if restarts {
+            running.stop().await;
+            (running, handle) = start(&house, &journal, &destination);
+        }
+        journal.unseen.lock().unwrap().remove(&late.id);
+        journal.persist(late);
+        running
+            .until_status(|status| status.sources[0].repeated > 0)
+            .await;
+        drop(handle);
+        running.stop().await;
+        assert_once(&journal, &destination);
+    }
+}
+
+#[tokio::test]
 async fn delivery_15_what_is_there_already_or_is_not_known_is_refused_with_words() {
     let house = House::new();
     let mut journal = journal();

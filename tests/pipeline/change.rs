@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use logweir::pipeline::{
     ChangeError, Changed, NextOutput, NextSource, NextSpec, OutputEnd, PipelineHandle,
-    PipelineSpec, SourceEnd,
+    PipelineSpec, QueueLimits, SourceEnd,
 };
 use logweir::stage::{ConfigIssue, StageError};
 use proptest::prelude::*;
@@ -157,7 +157,7 @@ async fn a_source_that_waits_for_a_full_queue_hands_over_what_it_has_before_it_i
     let house = House::new();
     let acme = system("acme", 100);
     let mut archive = Destination::hanging("archive");
-    archive.queue.records = 20;
+    archive.queue.records = 25;
     let archive = Arc::new(archive);
     let (mut running, handle) = house.start_with_handle(PipelineSpec {
         sources: vec![source(&acme, &[0])],
@@ -296,4 +296,35 @@ async fn who_was_left_out_comes_back_where_it_was() {
     );
     let opened = slow.opened_at.lock().unwrap();
     assert_eq!(opened.last(), Some(&Some("40".to_owned())), "{opened:?}");
+}
+
+#[tokio::test]
+async fn delivery_23_a_change_while_the_last_source_ends_is_refused_or_holds() {
+    for delay in 0..40 {
+        let house = House::new();
+        let broken = StageError::Permanent("a bug".to_owned());
+        let ends = System::new("ends", 5).scripted([Step::Page, Step::Fail(broken)]);
+        let (ends, new) = (Arc::new(ends), system("new", 10));
+        let archive = destination("archive");
+        let (mut running, handle) = house.start_with_handle(PipelineSpec {
+            sources: vec![source(&ends, &[0])],
+            outputs: vec![output(&archive)],
+        });
+        tokio::time::sleep(Duration::from_micros(delay * 250)).await;
+        let next = vec![renewed(&new, &[0])];
+        match change(&handle, next, vec![stays(&archive)]).await {
+            Ok(_) => {
+                running
+                    .until_status(|status| status.sources[0].settled == 10)
+                    .await;
+                running.stop().await;
+                assert_eq!(lines_of(&archive, &new), new.lines(0..10));
+            }
+            Err(refused) => {
+                assert!(matches!(refused, ChangeError::Ending), "{refused}");
+                running.report().await;
+                assert_eq!(new.reads.load(SeqCst), 0);
+            }
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! More sources than may be read at a time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use logweir::pipeline::{Expectations, PipelineSpec, SourceEnd, SourceSpec};
+use logweir::pipeline::{Expectations, NextSource, NextSpec, PipelineSpec, SourceEnd, SourceSpec};
 use logweir::record::Batch;
 use logweir::stage::{CheckReport, Pace, Page, Progress, Reader, Source, StageError, Start};
 use logweir::state::Owner;
@@ -142,41 +141,48 @@ fn spec(systems: &[Arc<Slow>]) -> PipelineSpec {
     }
 }
 
+/// Several of one kind.
+fn some(count: usize, kind: &str, room: &Arc<Room>, is_behind: bool) -> Vec<Arc<Slow>> {
+    (0..count)
+        .map(|at| Slow::new(format!("{kind}-{at}"), room, is_behind))
+        .collect()
+}
+
+fn pages(system: &Arc<Slow>) -> usize {
+    system.pages.load(SeqCst)
+}
+
+/// Until each of them was read ten times more.
+async fn ten_pages_each(systems: &[Arc<Slow>]) {
+    let before: Vec<_> = systems.iter().map(pages).collect();
+    until(|| {
+        let mut pairs = systems.iter().zip(&before);
+        pairs.all(|(system, before)| pages(system) >= before + 10)
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delivery_19_sources_that_are_behind_take_turns_and_keep_nobody_from_what_is_new() {
     let room = Arc::default();
-    let behind: Vec<_> = (0..12)
-        .map(|at| Slow::new(format!("behind-{at}"), &room, true))
-        .collect();
-    let live: Vec<_> = (0..3)
-        .map(|at| Slow::new(format!("live-{at}"), &room, false))
-        .collect();
+    let (behind, live) = (
+        some(12, "behind", &room, true),
+        some(3, "live", &room, false),
+    );
     let systems = [behind.clone(), live.clone()].concat();
     let running = house(4).start_spec(spec(&systems));
-    let pages = |system: &Arc<Slow>| system.pages.load(SeqCst);
     // Everybody who is behind gets on again and again, and so does who is up to date.
     until(|| systems.iter().all(|system| pages(system) >= 12)).await;
     // Who is up to date does not even wait for one of them to get up.
     behind
         .iter()
         .for_each(|system| system.is_stuck.store(true, SeqCst));
-    let before: HashMap<_, _> = live
-        .iter()
-        .map(|system| (&system.name, pages(system)))
-        .collect();
-    until(|| {
-        live.iter()
-            .all(|system| pages(system) >= before[&system.name] + 10)
-    })
-    .await;
+    ten_pages_each(&live).await;
     behind
         .iter()
         .for_each(|system| system.is_stuck.store(false, SeqCst));
-    assert!(
-        room.most.load(SeqCst) <= 4,
-        "{} at a time",
-        room.most.load(SeqCst)
-    );
+    let most = room.most.load(SeqCst);
+    assert!(most <= 4, "{most} at a time");
     let report = running.stop().await;
     assert!(
         report
@@ -189,33 +195,19 @@ async fn delivery_19_sources_that_are_behind_take_turns_and_keep_nobody_from_wha
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delivery_19_who_fails_or_rests_among_many_holds_no_reader() {
     let room = Arc::default();
-    let failing: Vec<_> = (0..6)
-        .map(|at| Slow::new(format!("failing-{at}"), &room, false))
-        .collect();
-    let live: Vec<_> = (0..6)
-        .map(|at| Slow::new(format!("live-{at}"), &room, false))
-        .collect();
+    let (failing, live) = (
+        some(6, "failing", &room, false),
+        some(6, "live", &room, false),
+    );
     let systems = [failing.clone(), live.clone()].concat();
     let running = house(2).start_spec(spec(&systems));
-    let pages = |system: &Arc<Slow>| system.pages.load(SeqCst);
     until(|| systems.iter().all(|system| pages(system) >= 1)).await;
     failing
         .iter()
         .for_each(|system| system.fails.store(true, SeqCst));
-    let before: HashMap<_, _> = live
-        .iter()
-        .map(|system| (&system.name, pages(system)))
-        .collect();
-    until(|| {
-        live.iter()
-            .all(|system| pages(system) >= before[&system.name] + 10)
-    })
-    .await;
-    assert!(
-        room.most.load(SeqCst) <= 2,
-        "{} at a time",
-        room.most.load(SeqCst)
-    );
+    ten_pages_each(&live).await;
+    let most = room.most.load(SeqCst);
+    assert!(most <= 2, "{most} at a time");
     running.stop().await;
 }
 
@@ -237,11 +229,32 @@ async fn delivery_19_who_would_be_held_back_leaves_its_seat_to_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delivery_19_who_waits_for_a_seat_gets_one_when_there_is_one_for_everybody() {
+    let room = Arc::default();
+    let systems = some(5, "behind", &room, true);
+    let (running, handle) = house(4).start_with_handle(spec(&systems));
+    ten_pages_each(&systems).await;
+    // Those who read stay as they are; whoever waits at this moment must not wait for ever.
+    for gone in 0..2 {
+        let stay = systems.iter().skip(gone + 1);
+        let same = |system: &Arc<Slow>| NextSource::Same {
+            name: system.name.as_str().into(),
+            outputs: Vec::new(),
+        };
+        let next = NextSpec {
+            sources: stay.map(same).collect(),
+            outputs: Vec::new(),
+        };
+        handle.change(next).await.unwrap();
+        ten_pages_each(&systems[gone + 1..]).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn few_sources_keep_their_readers_through_short_rests() {
     let room = Arc::default();
-    let systems: Vec<_> = (0..4)
-        .map(|at| Slow::new(format!("live-{at}"), &room, false))
-        .collect();
+    let systems = some(4, "live", &room, false);
     let running = house(4).start_spec(spec(&systems));
     until(|| systems.iter().all(|system| system.pages.load(SeqCst) >= 10)).await;
     assert!(systems.iter().all(|system| system.opened.load(SeqCst) == 1));

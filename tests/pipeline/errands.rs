@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::SeqCst;
 use logweir::pipeline::{
     AuditError, AuditStep, NextOutput, NextSource, NextSpec, PipelineHandle, PipelineSpec,
 };
+use logweir::stage::StageError;
 use tokio::sync::Semaphore;
 
 use crate::audit::{audited, journal, outcome, request};
 use crate::destination::{Destination, output};
 use crate::house::{House, Running, until};
-use crate::journal::Journal;
+use crate::journal::{Event, Journal};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
@@ -70,6 +71,33 @@ async fn an_errand_waits_for_those_of_its_own_source_and_for_no_other_ones() {
         .map(|journal| journal.past_reads.load(SeqCst));
     assert_eq!(reads.collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1]);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn an_errand_that_waits_for_an_output_which_fails_keeps_nothing_running() {
+    let house = House::new();
+    let journal = Arc::new(journal(10));
+    let (broken, slow) = (
+        Arc::new(Destination::new("broken")),
+        Arc::new(Destination::new("slow")),
+    );
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![journal.spec(&[0, 1])],
+        outputs: vec![output(&broken), output(&slow)],
+    });
+    running.until_settled(10).await;
+    slow.turns.forget_permits(1 << 20);
+    journal.persist_unseen(Event::new("late", journal.since + 5));
+    let run = handle.audit(request(&journal, true)).unwrap();
+    until(|| broken.lines().len() == 11).await;
+    let bug = StageError::Permanent("a bug".to_owned());
+    broken.faults.lock().unwrap().push_back(bug);
+    journal.persist(Event::new("new", journal.since + 1_000_000_000_000));
+    until(|| broken.faults.lock().unwrap().is_empty()).await;
+    slow.release();
+    let report = running.report().await;
+    assert!(report.failed);
+    outcome(run).await.unwrap_err();
 }
 
 #[tokio::test]

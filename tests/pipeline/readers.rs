@@ -176,7 +176,7 @@ async fn delivery_19_a_blocked_source_gives_its_reader_back() {
     let mut output = Destination::hanging("siem");
     output.queue = QueueLimits {
         bytes: 1 << 20,
-        records: 20,
+        records: 25,
     };
     let output = Arc::new(output);
     let mut running = house.start(&[&system], &[&output]);
@@ -184,7 +184,7 @@ async fn delivery_19_a_blocked_source_gives_its_reader_back() {
     let status = running
         .until_status(|status| matches!(status.sources[0].phase, Phase::Waiting { .. }))
         .await;
-    assert_eq!(status.outputs[0].queued_records, 20);
+    assert_eq!(status.outputs[0].queued_records, 25, "it is full");
     assert_eq!(system.reads.load(SeqCst), 3);
     output.release();
     running.until_settled(95).await;

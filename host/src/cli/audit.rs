@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -16,9 +16,6 @@ use serde::Serialize;
 use super::moment::{self, Moment};
 use super::progress::Screen;
 use super::{Common, errand, validate};
-
-/// After how long without a word is said how far it is.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +111,7 @@ impl Teller {
         }
         let line = match progress.step {
             step if step != before => said_of(progress),
-            _ if self.said.elapsed() >= SILENCE_MAX => so_far(progress),
+            _ if self.said.elapsed() >= errand::SILENCE_MAX => so_far(progress),
             _ => None,
         };
         if let Some(line) = line {
@@ -150,6 +147,9 @@ fn said_of(progress: &AuditProgress) -> Option<String> {
 }
 
 fn so_far(progress: &AuditProgress) -> Option<String> {
+    if progress.step == AuditStep::Queued {
+        return Some(errand::QUEUED.to_owned());
+    }
     let reached = moment::shown(progress.reached?);
     Some(format!(
         "{} compared, up to {reached}; {} unknown so far",

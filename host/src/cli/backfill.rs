@@ -1,7 +1,7 @@
 //! `logweir backfill`: reads more of the past than the first run did.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -23,9 +23,6 @@ Examples:
 A longer `backfill` in the configuration does nothing to a source that was read before: this does.
 What is new is followed meanwhile and comes first; what was delivered already does not come again.
 Ctrl-C interrupts it; the same command goes on where it was.";
-
-/// After how long is said how far it is.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -77,7 +74,8 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut teller = Teller {
         quiet: common.quiet,
-        said: None,
+        begun: false,
+        said: Instant::now(),
     };
     let answer = errand::run(&loaded, name, &request, |news| teller.hear(news))?;
     let Answer::Backfill(report) = answer else {
@@ -94,7 +92,8 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
 /// Says that it begins, and now and then how far it is.
 struct Teller {
     quiet: bool,
-    said: Option<Instant>,
+    begun: bool,
+    said: Instant,
 }
 
 impl Teller {
@@ -102,12 +101,14 @@ impl Teller {
         let Answer::BackfillProgress(progress) = news else {
             return;
         };
-        let line = match self.said {
-            None if progress.begun => begins(progress),
-            Some(said) if said.elapsed() >= SILENCE_MAX => so_far(progress),
-            _ => return,
+        let before = std::mem::replace(&mut self.begun, progress.begun);
+        let line = match progress.begun {
+            true if !before => begins(progress),
+            _ if self.said.elapsed() < errand::SILENCE_MAX => return,
+            true => so_far(progress),
+            false => errand::QUEUED.to_owned(),
         };
-        self.said = Some(Instant::now());
+        self.said = Instant::now();
         if !self.quiet {
             super::tell(&line);
         }

@@ -4,13 +4,15 @@
 
 use std::fmt::Display;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
-use logweir::config::{Loaded, suggestion};
+use logweir::config::{Loaded, OutputEntry, Plan, suggestion};
 use logweir::control::{Answer, Client, ControlError, News, Request};
 use logweir::host::{Host, HostError, Routed};
+use logweir::output::OutputPlan;
 use logweir::pipeline::{
     AuditError, AuditRequest, BackfillRequest, Options, Pipeline, PipelineHandle, Run,
 };
@@ -26,6 +28,12 @@ use super::signals::Signals;
 /// How often is told how far it is at most, and at least: whoever asked is still there if that can be told.
 const AT_MOST_EACH: Duration = Duration::from_millis(100);
 const AT_LEAST_EACH: Duration = Duration::from_secs(1);
+
+/// After how long without a word is said how far it is.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What is said of what has not begun.
+pub(crate) const QUEUED: &str = "waiting for what was asked for before";
 
 /// Refuses a name that no source has.
 pub(crate) fn check_source(loaded: &Loaded, name: &str) -> Result<(), Usage> {
@@ -151,7 +159,9 @@ async fn alone(
     let host = Host::prepare(&loaded.plan)
         .await
         .map_err(|error| super::usage_of(loaded, error))?;
-    let outputs = loaded.plan.outputs.iter().map(Routed::planned).collect();
+    let outputs = loaded.plan.outputs.iter();
+    let outputs = outputs.filter(|output| !is_for_watching(&loaded.plan, output));
+    let outputs = outputs.map(Routed::planned).collect();
     let options = Options {
         only: Some(source.into()),
         ..Options::default()
@@ -168,6 +178,16 @@ async fn alone(
     let (answer, ended) = tokio::join!(asked, follow(pipeline, &signals));
     ended?;
     answer.context("this is nothing that a source is asked for")
+}
+
+/// Whether an output shows what others keep: whoever asks for something else does not want to see it.
+fn is_for_watching(plan: &Plan, output: &OutputEntry) -> bool {
+    let is_console = |output: &OutputEntry| matches!(output.plan, OutputPlan::Console(_));
+    let keeps = |input: &Arc<str>| {
+        let mut others = plan.outputs.iter().filter(|other| !is_console(other));
+        others.any(|other| other.inputs.contains(input))
+    };
+    is_console(output) && output.inputs.iter().all(keeps)
 }
 
 /// Runs the pipeline; when it ends before the errand does, that is why the errand does not.

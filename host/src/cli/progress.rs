@@ -234,18 +234,18 @@ impl Row {
         }
     }
 
-    /// Records per second since the last look.
+    /// Records per second since the last look; a first one comes early, and is no measure of less than a second.
     fn rate(&mut self, records: u64) -> f64 {
         let now = Instant::now();
         let before = self.last.replace((now, records)).unwrap_or((self.began, 0));
-        let seconds = now.duration_since(before.0).as_secs_f64().max(0.001);
+        let seconds = now.duration_since(before.0).as_secs_f64().max(1.0);
         records.saturating_sub(before.1) as f64 / seconds
     }
 
     /// How much of the bar is filled. Who waits or fails is as far as before.
     fn filled(&self, phase: &Phase) -> f64 {
         match (phase, self.past) {
-            (Phase::Live | Phase::Finished, _) => 1.0,
+            (Phase::Live, _) | (Phase::Finished, None) => 1.0,
             (_, past) => past.map_or(0.0, |past| past.share),
         }
     }
@@ -264,7 +264,7 @@ impl Row {
             Phase::Waiting { reason, .. } => format!("waiting: {reason}"),
             Phase::Failing(failure) => format!("failing: {}", failure.why),
             Phase::Stopped { why } => format!("stopped: {why}"),
-            Phase::Finished => "finished".to_owned(),
+            Phase::Finished => "ended".to_owned(),
         };
         let text = format!("{phase} · {records} events · {rate:.0}/s{}", self.budget());
         escape::line(&text).into_owned()

@@ -10,12 +10,14 @@ use logweir::telemetry::acts::Act;
 use logweir::telemetry::overview::{ReloadView, bounded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::run::Reload;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often what was refused is tried again: what was in its way may be gone, such as a secret that comes later.
+const AGAIN: Duration = Duration::from_secs(30);
 /// Who may wait for a reload while another one is made.
 const WAITING_MAX: usize = 16;
 
@@ -66,6 +68,7 @@ impl Reloads {
             reloader,
             told,
             refused: None,
+            tried: Instant::now(),
         };
         let task = tokio::spawn(desk.serve(requests, hang_ups));
         (Self { asked, newest }, task)
@@ -95,6 +98,8 @@ struct Desk {
     told: watch::Sender<Option<ReloadView>>,
     /// Why the newest reload was refused, if it was.
     refused: Option<String>,
+    /// When it was made.
+    tried: Instant,
 }
 
 impl Desk {
@@ -124,10 +129,12 @@ impl Desk {
         let (config, read) = (self.config.clone(), self.reloader.files().to_vec());
         let stamp = tokio::task::spawn_blocking(move || config::stamp(&config, &read)).await;
         let new = stamp.is_ok_and(|stamp| self.files.look(stamp));
-        new && self.reloader.plan().reload == ReloadMode::Auto
+        let again = self.refused.is_some() && self.tried.elapsed() >= AGAIN;
+        (new || again) && self.reloader.plan().reload == ReloadMode::Auto
     }
 
     async fn reload(&mut self, trigger: Trigger) -> Answer {
+        self.tried = Instant::now();
         let outcome = self.reloader.reload().await;
         let (view, answer) = match outcome {
             Ok(reloaded) => self.applied(&reloaded, trigger),
@@ -145,6 +152,7 @@ impl Desk {
         let was_refused = self.refused.take().is_some();
         let is_news = !reloaded.difference.is_empty() || was_refused || trigger != Trigger::Files;
         if is_news {
+            super::open_files::allow(self.reloader.plan());
             tracing::info!(act = %Act::Reloaded, by = %trigger, changes = told, "reloaded");
             for warning in &reloaded.warnings {
                 tracing::warn!("{warning}");

@@ -22,6 +22,8 @@ Examples:
   logweir reload         from another terminal: take up what changed in the configuration
   kill -HUP PID          open output files anew, after a log rotation, and reload
 
+`--once` tries what can't be reached for a quarter of an hour. Started on a terminal, it stops when
+that is closed.
 What changes in the configuration is taken up a few seconds later, unless it says `reload: manual`.";
 
 #[derive(Debug, Default, clap::Args)]

@@ -1,4 +1,7 @@
-//! SIGINT and SIGTERM stop reading and deliver what is queued; a second one exits at once; SIGHUP reopens files.
+//! SIGINT and SIGTERM stop reading and deliver what is queued; a second one exits at once; SIGHUP reopens files, or stops
+//! what was started on a terminal that is gone.
+
+use std::io::IsTerminal;
 
 use logweir::telemetry::acts::Act;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +24,7 @@ impl Signals {
         let terminate = signal(SignalKind::terminate())?;
         let hang_up = signal(SignalKind::hangup())?;
         tokio::spawn(stop_on(stop.clone(), interrupt, terminate));
-        tokio::spawn(reopen_on(reopen, hang_up));
+        tokio::spawn(reopen_on(reopen, hang_up, stop.clone()));
         Ok(Self {
             stop,
             reopen: reopened,
@@ -48,11 +51,24 @@ async fn stop_on(stop: CancellationToken, mut interrupt: Signal, mut terminate: 
     }
 }
 
-async fn reopen_on(reopen: watch::Sender<u64>, mut hang_up: Signal) {
+async fn reopen_on(reopen: watch::Sender<u64>, mut hang_up: Signal, stop: CancellationToken) {
+    let on_terminal = is_on_terminal();
     while hang_up.recv().await.is_some() {
+        if on_terminal && !is_on_terminal() {
+            tracing::info!("stopping: the terminal was closed");
+            stop.cancel();
+            continue;
+        }
         tracing::info!(act = %Act::FilesReopened, "reopening files");
         reopen.send_modify(|times| *times += 1);
     }
+}
+
+/// One that was closed is a terminal no more.
+fn is_on_terminal() -> bool {
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
 }
 
 /// Nothing is lost: what was not settled is read again from the checkpoint.

@@ -17,7 +17,9 @@ Examples:
   logweir state list
   logweir state show acme
   logweir state rewind acme --to 7d --dry-run    what would come again
-  logweir state forget acme     its next run reads from the beginning again";
+  logweir state forget acme     its next run reads from the beginning again
+
+What is read again is delivered again.";
 
 /// Looks into and settles what is stored of sources.
 #[derive(Debug, clap::Subcommand)]
@@ -58,6 +60,9 @@ pub(crate) struct RewindArgs {
 pub(crate) struct ForgetArgs {
     /// Name of the source, as `state list` shows it.
     source: String,
+    /// Say what would be forgotten, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Don't ask.
     #[arg(long)]
     yes: bool,
@@ -189,7 +194,7 @@ fn find(state: &State, name: &str) -> anyhow::Result<StoredSource> {
 fn rewind(state: &State, args: &RewindArgs) -> anyhow::Result<()> {
     let name = &args.source;
     // Held from before the question: a running host would write it again.
-    let _lock = state.lock()?;
+    let _lock = (!args.dry_run).then(|| state.lock()).transpose()?;
     let stored = find(state, name)?;
     let to = args.to.before(Timestamp::now())?;
     super::tell(describe(name, &stored).trim_start());
@@ -234,7 +239,7 @@ fn comes_again(
         None => "; what was delivered before there was a ledger comes again too".to_owned(),
     };
     Ok(format!(
-        "The next run reads from {} on, whatever was delivered of it: about {again} record{} come{} again{beyond}.",
+        "The next run reads from {} on, whatever was delivered of it: at most {again} record{} come{} again{beyond}.",
         moment::shown(to),
         if again == 1 { "" } else { "s" },
         if again == 1 { "s" } else { "" },
@@ -253,12 +258,16 @@ fn unknown(name: &str, known: &[&str]) -> Usage {
 fn forget(state: &State, args: &ForgetArgs) -> anyhow::Result<()> {
     let name = &args.source;
     // Held from before the question: a running host would write it again.
-    let _lock = state.lock()?;
+    let _lock = (!args.dry_run).then(|| state.lock()).transpose()?;
     let stored = find(state, name)?;
     super::tell(describe(name, &stored).trim_start());
     super::tell(
         "The next run reads from the beginning again, as the configuration says. What is there already comes once more.",
     );
+    if args.dry_run {
+        super::tell("nothing was changed");
+        return Ok(());
+    }
     prompt::confirm(args.yes, "forget", &format!("Forget how far `{name}` is?"))?;
     state.forget(name)?;
     acts::record(

@@ -70,10 +70,17 @@ impl ConfigErrors {
     }
 }
 
-/// The last line alone.
+/// How many there are, and the first of them in a line.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&summary(&self.errors, "error"))
+        f.write_str(&summary(&self.errors, "error"))?;
+        let Some(first) = self.errors.first() else {
+            return Ok(());
+        };
+        match first.position() {
+            Some(position) => write!(f, ": {position}: {}", first.message()),
+            None => write!(f, ": {}", first.message()),
+        }
     }
 }
 

@@ -239,7 +239,7 @@ impl Default for Limits {
 impl Default for QueuePlan {
     fn default() -> Self {
         Self {
-            bytes: 64 << 20,
+            bytes: 16 << 20,
             records: 100_000,
         }
     }

@@ -268,7 +268,7 @@ pub(super) enum OutputType {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Queue")]
 pub(super) struct RawQueue {
-    /// Bytes. Default: 64MiB.
+    /// Bytes. Default: 16MiB.
     pub(super) bytes: Option<ByteSize>,
     /// Records. Default: 100000.
     pub(super) records: Option<u64>,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Certificate, Identity, Proxy, redirect, retry};
+use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
 use super::address::AddressGuard;
@@ -84,7 +85,13 @@ impl Client {
 /// Makes clients, and keeps one for each policy and reach.
 pub struct Clients {
     lookup: Arc<dyn Lookup>,
-    made: Mutex<HashMap<(NetworkPolicy, Reach), Client>>,
+    made: Mutex<HashMap<(NetworkPolicy, Reach), Made>>,
+}
+
+struct Made {
+    client: Client,
+    /// What its files held.
+    files: Stamp,
 }
 
 impl Default for Clients {
@@ -106,12 +113,21 @@ impl Clients {
     pub fn get(&self, policy: &NetworkPolicy, reach: Reach) -> Result<Client, ClientError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (policy.clone(), reach);
-        if let Some(client) = made.get(&key) {
-            return Ok(client.clone());
+        if let Some(made) = made.get(&key) {
+            return Ok(made.client.clone());
         }
+        let files = Stamp::of(policy);
         let client = self.make(policy, reach)?;
-        made.insert(key, client.clone());
-        Ok(client)
+        let kept = client.clone();
+        made.insert(key, Made { client, files });
+        Ok(kept)
+    }
+
+    /// Forgets the clients whose files hold something else by now, so that they are made anew. Says whose they were.
+    pub fn look_again(&self) -> Vec<NetworkPolicy> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let outdated = made.extract_if(|(policy, _), made| made.files != Stamp::of(policy));
+        outdated.map(|((policy, _), _)| policy).collect()
     }
 
     fn make(&self, policy: &NetworkPolicy, reach: Reach) -> Result<Client, ClientError> {
@@ -179,6 +195,20 @@ impl Clients {
             lookup: Arc::clone(&self.lookup),
             guard,
         })))
+    }
+}
+
+/// Tells whether files hold what they held.
+#[derive(PartialEq, Eq)]
+struct Stamp([Option<[u8; 32]>; 2]);
+
+impl Stamp {
+    fn of(policy: &NetworkPolicy) -> Self {
+        let files = [&policy.ca_file, &policy.client_cert];
+        Self(files.map(|file| {
+            let bytes = std::fs::read(file.as_ref()?).ok()?;
+            Some(Sha256::digest(bytes).into())
+        }))
     }
 }
 

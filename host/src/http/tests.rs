@@ -171,6 +171,28 @@ async fn an_authority_of_ones_own_is_trusted() {
 }
 
 #[tokio::test]
+async fn an_authority_that_took_another_ones_place_is_trusted_after_another_look() {
+    let (before, now) = (Authority::new(), Authority::new());
+    let ca_file = file(&before.pem());
+    let policy = policy(Some(ca_file.path().to_owned()));
+    let server = Some(now.server("acme.test", 2100));
+    let server = Server::start_with(server, |_| Reply::ok("hello")).await;
+    let clients = Clients::new(Names::new([("acme.test", &["127.0.0.1"])]));
+    let url = format!("https://acme.test:{}/", server.address.port());
+    let refused = async || {
+        let error = error_of(&clients, &policy, &url).await;
+        assert!(matches!(error, HttpError::Certificate(_)), "{error}");
+    };
+    refused().await;
+    assert!(clients.look_again().is_empty());
+    std::fs::write(ca_file.path(), now.pem()).unwrap();
+    refused().await;
+    assert_eq!(clients.look_again(), std::slice::from_ref(&policy));
+    let client = clients.get(&policy, Reach::Network).unwrap();
+    assert_eq!(client.send(get(&url)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn certificates_that_can_not_be_trusted_are_told_apart() {
     let authority = Authority::new();
     let ca_file = file(&authority.pem());

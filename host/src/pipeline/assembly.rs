@@ -16,7 +16,7 @@ use super::crowd::Crowd;
 use super::delivery::{self, Delivery, Renewal};
 use super::inlet::Inlet;
 use super::overlap::Delivered;
-use super::queue::{QueueSender, queue};
+use super::queue::{QueueSender, Queues, queue};
 use super::routes::{Route, Routes};
 use super::source::{self, SourceTask, Tide};
 use super::status::{OutputGauge, SourceGauge};
@@ -53,6 +53,8 @@ pub(crate) struct Identity {
     pub(crate) turn: Arc<Semaphore>,
     /// See [`Inlet::border`].
     pub(crate) read_since: Arc<AtomicU64>,
+    /// See [`Inlet::may_be_backfilled`].
+    pub(crate) backfilled_until: Arc<AtomicU64>,
     /// For how long the system that is read keeps a record, if that is known.
     pub(crate) retention: Option<Duration>,
 }
@@ -99,6 +101,7 @@ impl Common {
             options: Arc::clone(&self.options),
             turn: Arc::clone(&identity.turn),
             read_since: Arc::clone(&identity.read_since),
+            backfilled_until: Arc::clone(&identity.backfilled_until),
             stop: stop.clone(),
             give_up: self.give_up.clone(),
         });
@@ -138,7 +141,7 @@ impl Common {
             index,
             name: spec.name,
             open: spec.open,
-            queue: receiver,
+            queues: Queues::new(receiver),
             acks: self.acks.clone(),
             burial: self.burial.clone(),
             gauge,

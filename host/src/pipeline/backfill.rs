@@ -8,7 +8,9 @@
 //! reader since then, delivered it; the stretch has it too. The ledger tells it, whatever its age: what was delivered and
 //! was published no later than S is remembered for good ([`crate::state`], early records). They are few, since records
 //! are seldom persisted much later than they are published. What the stretch itself delivers is an ordinary part of the
-//! ledger, which tells it while an interrupted one begins again.
+//! ledger, which tells it while an interrupted one begins again. And a record that was published before S may be
+//! persisted only now: then the stretch may have it before the live reader comes to it. So from the beginning of the
+//! first backfill on, a live page with a record that was published no later than S is compared with the ledger too.
 //!
 //! How far it is, is stored behind each page that is settled; at its end S moves to where it began. Until then the old S
 //! counts, so that giving up half-way costs nothing.
@@ -146,6 +148,7 @@ impl BackfillTask {
             move || begin(&state, &request, retention, now())
         });
         let (row, resumed) = begun.await.map_err(|_| AuditError::Interrupted)??;
+        self.auditor.inlet.backfills_until(row.until);
         if resumed {
             tracing::info!(source = %self.name(), "the reading of more of the past goes on where it was");
         }
@@ -191,16 +194,14 @@ impl BackfillTask {
         let turn = self.unless_stopped(inlet.turn()).await?;
         let sifted = inlet.sift(batch, refused, row.since).await;
         let intake = sifted.map_err(|end| interrupted(&end))?;
-        let (delivered, waits) = (intake.records(), !intake.batch.is_empty());
+        let delivered = intake.records();
         if delivered > 0 {
             inlet.gauge.found(delivered, intake.bytes());
             let accepted = inlet.accept(intake, None, None, share).await;
-            let number = accepted.map_err(|end: SourceEnd| interrupted(&end))?;
-            drop(turn);
-            if waits {
-                self.settled(number).await?;
-            }
+            accepted.map_err(|end: SourceEnd| interrupted(&end))?;
         }
+        drop(turn);
+        self.auditor.settled(&self.asked.stop).await?;
         row.checkpoint = Some(checkpoint.to_string());
         row.read += read;
         row.delivered += delivered;
@@ -210,16 +211,6 @@ impl BackfillTask {
             progress.reached = reached.max(progress.reached);
         });
         Ok((pace, progress.caught_up))
-    }
-
-    async fn settled(&self, number: u64) -> Result<(), BackfillError> {
-        let inlet = &self.auditor.inlet;
-        let settled = inlet.delivered.acks.settled(inlet.delivered.index, number);
-        tokio::select! {
-            settled = settled => settled.map_err(|_| AuditError::Interrupted)?,
-            () = inlet.give_up.cancelled() => return Err(AuditError::Interrupted.into()),
-        }
-        Ok(())
     }
 
     fn name(&self) -> Arc<str> {
@@ -254,6 +245,8 @@ fn begin(
         ..request.clone()
     };
     let until = request.until(state)?;
+    let begins = state.begin_backfill(&request.source, until);
+    begins.map_err(AuditError::State)?;
     let unfinished = state.backfill(&request.source).map_err(AuditError::State)?;
     if let Some(row) = unfinished
         && row.until == until

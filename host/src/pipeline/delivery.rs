@@ -4,10 +4,9 @@
 //! same order, for ever while the failure may pass.
 //!
 //! A reload may give it another writer and another queue ([`Renewal`]). The writer is changed between two attempts, so
-//! that it takes over what the old one could not write; the old queue is delivered to its end before the new one, so
+//! that it takes over what the old one could not write; what is in the old queue goes before what is in the new one, so
 //! that the records of a source stay in their order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::acks::{Acks, Delivered};
 use super::burial::{Burial, BurialError};
 use super::dead_letter::DeadRecord;
 use super::phase::{Phase, now};
-use super::queue::{Held, QueueReceiver};
+use super::queue::{Held, QueueReceiver, Queues};
 use super::retry::{Retry, Verdict};
 use super::status::OutputGauge;
 use super::{OpenOutput, Options, OutputEnd};
@@ -31,7 +30,7 @@ pub(crate) struct Wiring {
     pub(crate) index: usize,
     pub(crate) name: Arc<str>,
     pub(crate) open: OpenOutput,
-    pub(crate) queue: QueueReceiver,
+    pub(crate) queues: Queues,
     pub(crate) acks: Acks,
     pub(crate) burial: Burial,
     pub(crate) gauge: Arc<OutputGauge>,
@@ -48,15 +47,13 @@ pub(crate) struct Wiring {
 pub(crate) struct Renewal {
     /// Opens what is written to from now on.
     pub(crate) open: OpenOutput,
-    /// What comes when the queues of before are empty and closed.
+    /// What is filled from now on.
     pub(crate) queue: QueueReceiver,
 }
 
 /// One output at work.
 pub(crate) struct Delivery {
     wiring: Wiring,
-    /// Queues that come behind the current one.
-    queues: VecDeque<QueueReceiver>,
     output: Option<Box<dyn Output>>,
     /// Where the output is: as stored at first, then as its newest write said. An output that is opened anew while
     /// the process runs gets no replay, so what is behind the stored position must not look like one.
@@ -74,7 +71,6 @@ impl Delivery {
         let retry = Retry::new(Arc::clone(&wiring.options));
         Self {
             wiring,
-            queues: VecDeque::new(),
             output: None,
             given: position.clone(),
             position,
@@ -95,10 +91,7 @@ impl Delivery {
             Err(end) => end,
         };
         if let OutputEnd::Failed(why) = &end {
-            self.wiring.queue.fail(why);
-            for queue in self.queues {
-                queue.fail(why);
-            }
+            self.wiring.queues.fail(why);
         }
         (end, None)
     }
@@ -118,15 +111,12 @@ impl Delivery {
                     self.insist(&[]).await?;
                     continue;
                 }
-                held = self.wiring.queue.take() => held,
+                held = self.wiring.queues.take() => held,
             };
-            if !held.is_empty() {
-                self.deliver(held).await?;
-            } else if let Some(next) = self.queues.pop_front() {
-                self.wiring.queue = next;
-            } else {
+            if held.is_empty() {
                 return Ok(());
             }
+            self.deliver(held).await?;
         }
     }
 
@@ -134,7 +124,7 @@ impl Delivery {
     /// this process wrote is no replay.
     pub(crate) fn renew(&mut self, renewal: Renewal) {
         self.wiring.open = renewal.open;
-        self.queues.push_back(renewal.queue);
+        self.wiring.queues.push(renewal.queue);
         self.output = None;
         self.begun = false;
         self.retry = Retry::new(Arc::clone(&self.wiring.options));

@@ -44,6 +44,8 @@ pub(crate) struct Inlet {
     /// Since when everything was read, nanoseconds since 1970; 0 while that is not known. See [`Inlet::border`]. Shared
     /// like the turn.
     pub(crate) read_since: Arc<AtomicU64>,
+    /// See [`Inlet::may_be_backfilled`]. Nanoseconds since 1970, 0 while there was no backfill; shared like the turn.
+    pub(crate) backfilled_until: Arc<AtomicU64>,
     /// Read no more.
     pub(crate) stop: CancellationToken,
     /// What was accepted need not be delivered any more.
@@ -99,6 +101,18 @@ impl Inlet {
     /// Everything since then was read, or is being read.
     pub(crate) fn reads_since(&self, time: u64) {
         self.read_since.store(time, Ordering::Relaxed);
+    }
+
+    /// Whether a backfill may have brought some of these first: a record that is persisted after its time stands in the
+    /// stretch that a backfill reads, and the live reader has yet to come to it.
+    pub(crate) fn may_be_backfilled(&self, batch: &Batch) -> bool {
+        let until = self.backfilled_until.load(Ordering::Relaxed);
+        until > 0 && times(batch).is_none_or(|times| *times.start() <= until)
+    }
+
+    /// A backfill is about to read up to then.
+    pub(crate) fn backfills_until(&self, time: u64) {
+        self.backfilled_until.fetch_max(time, Ordering::Relaxed);
     }
 
     /// Records that can't have been delivered before.
@@ -170,15 +184,14 @@ impl Inlet {
         }
     }
 
-    /// Takes records in, however long the outputs need to make room. Says which number their batch has. The share is
-    /// as big as they are, or bigger.
+    /// Takes records in, however long the outputs need to make room. The share is as big as they are, or bigger.
     pub(crate) async fn accept(
         &self,
         intake: Intake,
         checkpoint: Option<Arc<str>>,
         began: Option<u64>,
         mut share: Share,
-    ) -> Result<u64, SourceEnd> {
+    ) -> Result<(), SourceEnd> {
         let (acks, index) = (&self.delivered.acks, self.delivered.index);
         let mut accepted = Accepted {
             checkpoint,
@@ -190,15 +203,15 @@ impl Inlet {
         };
         self.bury(intake.refused).await?;
         if intake.batch.is_empty() {
-            return Ok(acks.accept(index, accepted));
+            acks.accept(index, accepted);
+            return Ok(());
         }
         share.shrink(intake.batch.pinned_bytes());
         let routes = self.routes.now();
         accepted.outputs = routes.len();
         let number = acks.accept(index, accepted);
         self.queue(&routes, &intake.batch, number, Arc::new(share))
-            .await?;
-        Ok(number)
+            .await
     }
 
     async fn queue(

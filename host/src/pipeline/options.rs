@@ -15,7 +15,7 @@ pub struct QueueLimits {
 impl Default for QueueLimits {
     fn default() -> Self {
         Self {
-            bytes: 64 << 20,
+            bytes: 16 << 20,
             records: 100_000,
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! What is queued counts until the output has it, not until it was taken out: what is being written takes memory too.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -84,6 +87,12 @@ impl QueueSender {
         self.sender.send(held).await.map_err(|_| Closed)
     }
 
+    /// Waits until something may be queued. One that is closed takes nothing, and [`QueueSender::send`] says so.
+    pub(crate) async fn room(&self) {
+        drop(acquire(&self.shared.records, 1).await);
+        drop(acquire(&self.shared.bytes, 1).await);
+    }
+
     /// Whether the output will never take anything again, and why if that is its own fault.
     pub(crate) fn closed(&self) -> Option<Option<&str>> {
         let closed = self.sender.is_closed();
@@ -110,11 +119,19 @@ pub(crate) struct QueueReceiver {
 }
 
 impl QueueReceiver {
-    /// Waits for a batch and takes as many as fit a request; none when no source is left. Safe to drop while waiting.
-    pub(crate) async fn take(&mut self) -> Vec<Held> {
-        let Some(first) = self.receiver.recv().await else {
-            return Vec::new();
-        };
+    /// Waits for a batch and takes as many as fit a request; none when no source is left.
+    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Vec<Held>> {
+        let first = ready!(self.receiver.poll_recv(context));
+        Poll::Ready(first.map_or_else(Vec::new, |first| self.request(first)))
+    }
+
+    /// Takes as many as fit a request; none when nothing is there.
+    fn take_now(&mut self) -> Vec<Held> {
+        let first = self.receiver.try_recv();
+        first.map_or_else(|_| Vec::new(), |first| self.request(first))
+    }
+
+    fn request(&mut self, first: Held) -> Vec<Held> {
         let mut bytes = first.queued.batch.pinned_bytes();
         let mut taken = vec![first];
         while bytes < REQUEST_BYTES && taken.len() < REQUEST_BATCHES {
@@ -128,7 +145,7 @@ impl QueueReceiver {
     }
 
     /// Takes nothing any more, for this reason.
-    pub(crate) fn fail(self, why: &str) {
+    fn fail(self, why: &str) {
         // The first reason stays.
         drop(self.shared.failure.set(why.to_owned()));
     }
@@ -136,6 +153,76 @@ impl QueueReceiver {
     /// How many records and bytes are queued or being written.
     pub(crate) fn depth(&self) -> QueueDepth {
         QueueDepth(Arc::clone(&self.shared))
+    }
+}
+
+/// The queues of one output, one behind the other: a reload gives it another one while pages are on their way along
+/// the old routes.
+///
+/// **Order.** A source that has sent a page along a new route has sent those before along the old one. So what is in an
+/// old queue when something is taken from a newer one goes first, and no queue waits until another one is closed: a page
+/// that is stuck on its way to another output may keep an old queue open for hours.
+pub(crate) struct Queues {
+    /// The oldest first; never empty.
+    queues: VecDeque<QueueReceiver>,
+    /// Taken, and not given away yet.
+    taken: VecDeque<Vec<Held>>,
+}
+
+impl Queues {
+    pub(crate) fn new(queue: QueueReceiver) -> Self {
+        Self {
+            queues: [queue].into(),
+            taken: VecDeque::new(),
+        }
+    }
+
+    /// One more, behind the others.
+    pub(crate) fn push(&mut self, queue: QueueReceiver) {
+        self.queues.push_back(queue);
+    }
+
+    /// Waits for a batch and takes as many as fit a request; none when no source is left. Safe to drop while waiting.
+    pub(crate) async fn take(&mut self) -> Vec<Held> {
+        poll_fn(|context| self.poll_take(context)).await
+    }
+
+    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Vec<Held>> {
+        if let Some(taken) = self.taken.pop_front() {
+            return Poll::Ready(taken);
+        }
+        let mut number = 0;
+        while let Some(queue) = self.queues.get_mut(number) {
+            match queue.poll_take(context) {
+                Poll::Pending => number += 1,
+                Poll::Ready(held) if !held.is_empty() => {
+                    self.take_older(number);
+                    self.taken.push_back(held);
+                    return self.taken.pop_front().map_or(Poll::Pending, Poll::Ready);
+                }
+                Poll::Ready(_) if self.queues.len() == 1 => return Poll::Ready(Vec::new()),
+                Poll::Ready(_) => drop(self.queues.remove(number)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Takes everything out of the first queues.
+    fn take_older(&mut self, number: usize) {
+        for queue in self.queues.iter_mut().take(number) {
+            loop {
+                let held = queue.take_now();
+                if held.is_empty() {
+                    break;
+                }
+                self.taken.push_back(held);
+            }
+        }
+    }
+
+    /// Nothing is taken any more, for this reason.
+    pub(crate) fn fail(self, why: &str) {
+        self.queues.into_iter().for_each(|queue| queue.fail(why));
     }
 }
 
@@ -193,25 +280,70 @@ mod tests {
             bytes: 1 << 20,
             records: 3,
         };
-        let (sender, mut receiver) = queue(limits);
+        let (sender, receiver) = queue(limits);
+        let depth = receiver.depth();
+        let mut queues = Queues::new(receiver);
         sender.send(queued(2).await).await.unwrap();
         assert!(sender.send(queued(2).await).now_or_never().is_none());
-        let taken = receiver.take().await;
+        let taken = queues.take().await;
         assert!(sender.send(queued(2).await).now_or_never().is_none());
-        assert_eq!(receiver.depth().records(), 2);
+        assert_eq!(depth.records(), 2);
+        assert_eq!(sender.room().now_or_never(), Some(()));
         drop(taken);
         assert_eq!(sender.send(queued(2).await).now_or_never(), Some(Ok(())));
+        sender.send(queued(1).await).await.unwrap();
+        assert_eq!(sender.room().now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn delivery_23_what_is_in_an_old_queue_goes_first_and_keeps_no_newer_one_waiting() {
+        let limits = QueueLimits {
+            bytes: 32 << 20,
+            records: 1_000,
+        };
+        let ((old, receiver), (new, newer)) = (queue(limits), queue(limits));
+        let mut queues = Queues::new(receiver);
+        queues.push(newer);
+        let numbered = async |number| Queued {
+            number,
+            ..queued(1).await
+        };
+        let numbers =
+            |held: Vec<Held>| -> Vec<_> { held.iter().map(|held| held.queued.number).collect() };
+        assert!(queues.take().now_or_never().is_none());
+        // The old one is open all the time: a page is on its way to it.
+        new.send(numbered(1).await).await.unwrap();
+        assert_eq!(numbers(queues.take().await), [1]);
+        for number in 2..70 {
+            old.send(numbered(number).await).await.unwrap();
+        }
+        new.send(numbered(70).await).await.unwrap();
+        let mut taken = Vec::new();
+        while let Some(held) = queues.take().now_or_never() {
+            taken.extend(numbers(held));
+        }
+        assert_eq!(taken, (2..=70).collect::<Vec<_>>());
+        // As if it came between the looks at the one and at the other.
+        new.send(numbered(72).await).await.unwrap();
+        old.send(numbered(71).await).await.unwrap();
+        queues.take_older(1);
+        assert_eq!(numbers(queues.take().await), [71]);
+        drop(old);
+        assert_eq!(numbers(queues.take().await), [72]);
+        drop(new);
+        assert!(queues.take().await.is_empty());
     }
 
     #[tokio::test]
     async fn a_batch_bigger_than_the_queue_passes_alone() {
-        let (sender, mut receiver) = queue(QueueLimits {
+        let (sender, receiver) = queue(QueueLimits {
             bytes: 16,
             records: 2,
         });
+        let mut queues = Queues::new(receiver);
         sender.send(queued(1000).await).await.unwrap();
         assert!(sender.send(queued(1).await).now_or_never().is_none());
-        assert_eq!(receiver.take().await.len(), 1);
+        assert_eq!(queues.take().await.len(), 1);
         assert_eq!(sender.send(queued(1).await).now_or_never(), Some(Ok(())));
     }
 

@@ -3,12 +3,13 @@
 //! Whoever was ever part of a pipeline keeps its seat, and with it its number in the books: what was accepted from a
 //! source, or queued for an output, settles after a reload took it out, and is known when a later one brings it back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::acks::Acks;
 use super::assembly::Identity;
 use super::board::Board;
 use super::delivery::{Delivery, Renewal};
@@ -25,15 +26,34 @@ pub(crate) struct SourceSeat {
     pub(crate) owner: Owner,
     /// The outputs that get its records, by their seats.
     pub(crate) outputs: Vec<usize>,
+    /// Outputs that got its records before, and how many of its batches they may be among.
+    pub(crate) left: HashMap<usize, u64>,
     /// Its task, while there is one.
     pub(crate) work: Option<SourceWork>,
     /// What is read when the task of before has ended.
     pub(crate) next: Option<NextWork>,
     /// How its newest task ended; none while there is one, or is to be.
     pub(crate) end: Option<SourceEnd>,
+    /// Why its task was told to stop, if that is the fault of an output.
+    pub(crate) fault: Option<String>,
 }
 
 impl SourceSeat {
+    /// Its records go to these outputs from now on. So many batches were accepted, and a page of its live reader and one
+    /// of an errand may be underway along the old ways.
+    pub(crate) fn lead_to(&mut self, outputs: Vec<usize>, accepted: u64) {
+        let before = std::mem::replace(&mut self.outputs, outputs);
+        let before = before.into_iter().map(|output| (output, accepted + 2));
+        self.left.extend(before);
+    }
+
+    /// Whether its checkpoint may wait for an output.
+    pub(crate) fn waits_for(&self, output: usize, acks: &Acks) -> bool {
+        let left = self.left.get(&output);
+        self.outputs.contains(&output)
+            || left.is_some_and(|batches| !acks.has_settled(self.identity.index, *batches))
+    }
+
     /// Tells its task to stop, if there is one.
     pub(crate) fn stop(&self) {
         if let Some(work) = &self.work {

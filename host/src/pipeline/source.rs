@@ -30,6 +30,9 @@ const WORTH_GETTING_UP: Duration = Duration::from_millis(100);
 /// What a source waits for that has no share of the budget.
 const MEMORY: &str = "memory that other pages take";
 
+/// What a source waits for that reads faster than is written.
+const OUTPUTS: &str = "its outputs to take what was read";
+
 /// What the live reader of a source has done, for who must know that something was asked for later than something
 /// else (delivery rule 14).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,6 +111,7 @@ impl SourceTask {
             .unless_stopped(inlet.delivered.acks.writable())
             .await?;
         writable.map_err(|_| inlet.end())?;
+        self.room().await?;
         self.sit_down().await?;
         let mut share = self.share().await?;
         let read = inlet.unless_stopped(self.read()).await?;
@@ -131,6 +135,18 @@ impl SourceTask {
         self.rest(pace).await
     }
 
+    /// Room in the queue of each output: pages that wait for one that fails would take the memory of those that go to
+    /// others.
+    async fn room(&mut self) -> Result<(), SourceEnd> {
+        let inlet = Arc::clone(&self.inlet);
+        let routes = inlet.routes.now();
+        for route in &*routes {
+            let room = inlet.unless_stopped(route.queue.room());
+            self.hold_no_reader(OUTPUTS, room).await?;
+        }
+        Ok(())
+    }
+
     /// A seat, which a source that goes on has already.
     async fn sit_down(&mut self) -> Result<(), SourceEnd> {
         if self.seat.is_some() {
@@ -149,17 +165,15 @@ impl SourceTask {
     /// Whether another source is to read before this one goes on: it sat long enough, or it would only sit there and be
     /// held back.
     fn must_get_up(&self) -> bool {
-        if !self.member.is_in_a_crowd() {
-            return false;
-        }
-        let expects = self
-            .reader
-            .as_ref()
-            .map(|reader| reader.expects_something());
-        let is_held = || self.source.held() >= WORTH_GETTING_UP;
         let seat = self.seat.as_ref();
-        seat.is_some_and(|seat| self.member.must_get_up(seat))
-            || (expects == Some(false) && is_held())
+        if seat.is_some_and(|seat| self.member.must_get_up(seat)) {
+            // Somebody waits, be it since there was a crowd.
+            return true;
+        }
+        let reader = self.reader.as_ref();
+        let expects = reader.map(|reader| reader.expects_something());
+        let is_held = || self.source.held() >= WORTH_GETTING_UP;
+        self.member.is_in_a_crowd() && expects == Some(false) && is_held()
     }
 
     /// Drops the reader, and lets another source read.
@@ -220,7 +234,7 @@ impl SourceTask {
         if let Some(began) = began {
             inlet.reads_since(began);
         }
-        let (intake, turn) = if page.overlap {
+        let (intake, turn) = if page.overlap || inlet.may_be_backfilled(&page.batch) {
             let turn = inlet.unless_stopped(inlet.turn());
             let turn = self.hold_no_reader("another reader of it", turn).await?;
             let intake = inlet.sift(page.batch, page.refused, inlet.border()).await?;
@@ -232,8 +246,7 @@ impl SourceTask {
         inlet.gauge.refused(intake.refused.len() as u64);
         let checkpoint = Some(Arc::clone(&page.checkpoint));
         let accepted = inlet.accept(intake, checkpoint, began, share);
-        self.hold_no_reader("its outputs to take what was read", accepted)
-            .await?;
+        self.hold_no_reader(OUTPUTS, accepted).await?;
         drop(turn);
         self.newest = Start::Checkpoint(page.checkpoint);
         self.errand = match page.progress.caught_up {

@@ -59,6 +59,14 @@ impl Found {
         times.into_iter().flatten().flatten().min().unwrap_or(0)
     }
 
+    /// What was published no later may have been brought by a backfill; nanoseconds since 1970, 0 if there was none.
+    pub(crate) fn backfilled_until(&self, name: &str) -> u64 {
+        let stored = self.sources.get(name);
+        stored
+            .and_then(|stored| stored.backfilled_until)
+            .unwrap_or(0)
+    }
+
     /// When a source's newest finished audit ended, nanoseconds since 1970.
     pub(crate) fn audited(&self, name: &str) -> Option<u64> {
         self.audited.get(name).copied()
@@ -211,6 +219,7 @@ mod tests {
             settled: 7,
             dead: 0,
             updated: 0,
+            backfilled_until: None,
             read_since: Some(1_000_000_000_000_000),
             first: Some(2_000_000_000_000_000),
             ledger: LedgerSize::default(),

@@ -237,12 +237,18 @@ impl Supervisor {
         let Some(seat) = self.seats.sources.get_mut(index) else {
             return;
         };
+        // Whatever else is done for it ends too.
+        seat.stop();
         seat.work = None;
         let next = seat.next.take();
         let next = next.filter(|_| !self.common.shutdown.is_cancelled() && !self.state_failed);
         if let Some(next) = next {
             return self.start_source(index, next);
         }
+        let end = match (end, seat.fault.take()) {
+            (SourceEnd::ShutDown, Some(why)) => SourceEnd::Stopped(why),
+            (end, _) => end,
+        };
         let (name, gauge) = (&seat.identity.name, &seat.identity.gauge);
         match &end {
             SourceEnd::Stopped(why) => {
@@ -273,8 +279,11 @@ impl Supervisor {
             OutputEnd::Failed(why) => {
                 tracing::error!(output = %seat.name, error = why, "failed for good, and so its sources stop");
                 seat.gauge.phase(Phase::Stopped { why: why.clone() });
-                let sources = self.seats.sources.iter();
-                for source in sources.filter(|source| source.outputs.contains(&index)) {
+                let fault = format!("output {} failed: {why}", seat.name);
+                let sources = self.seats.sources.iter_mut();
+                let acks = &self.common.acks;
+                for source in sources.filter(|source| source.waits_for(index, acks)) {
+                    source.fault = Some(fault.clone());
                     source.stop();
                 }
             }

@@ -29,6 +29,13 @@ impl State {
         self.first(sql, source, read)
     }
 
+    /// It is about to read up to a time, in nanoseconds since 1970: who comes to something that was published before must
+    /// ask the ledger from now on, for good.
+    pub fn begin_backfill(&self, source: &str, until: u64) -> Result<(), StateError> {
+        let sql = "UPDATE source SET backfilled_until = max(coalesce(backfilled_until, 0), ?2) WHERE name = ?1";
+        self.execute(sql, params![source, signed(until)]).map(drop)
+    }
+
     /// Stores how far it is; what is read up to there is in the ledger.
     pub fn continue_backfill(&self, source: &str, row: &BackfillRow) -> Result<(), StateError> {
         let sql = "INSERT INTO backfill (source, since, until, checkpoint, read, delivered, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -120,6 +127,12 @@ mod tests {
             delivered: 6,
             asked: 2_000,
         };
+        let until = || state.source("acme").unwrap().unwrap().backfilled_until;
+        assert_eq!(until(), None);
+        for (begins, expected) in [(1_000, 1_000), (500, 1_000)] {
+            state.begin_backfill("acme", begins).unwrap();
+            assert_eq!(until(), Some(expected));
+        }
         state.continue_backfill("acme", &row).unwrap();
         assert_eq!(state.backfill("acme").unwrap(), Some(row));
         state.finish_backfill("acme", 500).unwrap();

@@ -59,7 +59,8 @@ pub enum StateError {
     },
     /// Another process moves the checkpoints.
     #[error(
-        "the state in {} is in use by {}; stop that one first, or name another folder as `state:`",
+        "the state in {} is in use by {}; `logweir status` shows what runs, `logweir reload` has it take up a changed \
+         configuration; for anything else, stop it first",
         .folder.display(), process(*.pid)
     )]
     Locked {

@@ -105,11 +105,15 @@ const LAYOUT_3: &str = "
     CREATE TABLE granted (source TEXT PRIMARY KEY, grants TEXT NOT NULL) STRICT;
 ";
 
-/// When the oldest record of each row happened, so that a look-up that knows its times reads few rows.
+/// When the oldest record of each row happened, so that a look-up that knows its times reads few rows; and up to when
+/// backfills read.
 const LAYOUT_4: &str = "
     -- 0: unknown, or no record has a time.
     ALTER TABLE ledger ADD COLUMN oldest INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX ledger_by_time ON ledger (source, newest, sequence, oldest);
+    -- What was published no later may have been brought by the reading of more of the past, before the live reader came
+    -- to it.
+    ALTER TABLE source ADD COLUMN backfilled_until INTEGER;
 ";
 
 /// Opens a database that is there, perhaps empty; it is ours, whole, and of a layout that we know when this returns.

@@ -24,6 +24,8 @@ pub struct StoredSource {
     pub updated: u64,
     /// Everything published since then was read; nanoseconds since 1970. Unknown where an older version began.
     pub read_since: Option<u64>,
+    /// What was published no later may have been brought by the reading of more of the past; nanoseconds since 1970.
+    pub backfilled_until: Option<u64>,
     /// When this row was first written, nanoseconds since 1970; unknown where an older version did.
     pub first: Option<u64>,
     /// What is remembered of what was delivered.
@@ -50,7 +52,7 @@ pub struct SourceCommit {
 }
 
 const COLUMNS: &str = "SELECT name, plugin, origin, checkpoint, rewind_to, settled, dead, updated, ledger_ids, \
-                       complete_since, read_since, first FROM source";
+                       complete_since, read_since, first, backfilled_until FROM source";
 
 impl State {
     /// What is stored of one source.
@@ -103,6 +105,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, StoredSource)> {
         updated: count(7)?,
         read_since: time(10)?,
         first: time(11)?,
+        backfilled_until: time(12)?,
         ledger: LedgerSize {
             ids: count(8)?,
             complete_since: time(9)?,

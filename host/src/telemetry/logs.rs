@@ -59,6 +59,8 @@ where
         LogFormat::Text => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let layer = tracing_subscriber::fmt::layer()
+                // It would say so where nothing can be said any more, and panic.
+                .log_internal_errors(false)
                 .fmt_fields(debug_fn(write_field).delimited(" "))
                 .with_writer(writer)
                 .with_ansi(colour);
@@ -66,6 +68,8 @@ where
         }
         LogFormat::Json => {
             let layer = tracing_subscriber::fmt::layer()
+                // It would say so where nothing can be said any more, and panic.
+                .log_internal_errors(false)
                 .json()
                 .with_writer(Escaping(writer));
             registry

@@ -27,6 +27,9 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // As in `logweir`.
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true)?;
     let told = match Command::parse() {
         Command::Pull(args) => pull::run(&args).await?.to_string(),
         Command::Micro(args) => serde_json::to_string_pretty(&micro::run(&args).await?)?,

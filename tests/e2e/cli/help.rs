@@ -118,6 +118,8 @@ fn the_help_of_every_command_teaches_it() {
       logweir reload         from another terminal: take up what changed in the configuration
       kill -HUP PID          open output files anew, after a log rotation, and reload
 
+    `--once` tries what can't be reached for a quarter of an hour. Started on a terminal, it stops when
+    that is closed.
     What changes in the configuration is taken up a few seconds later, unless it says `reload: manual`.
     ");
     insta::assert_snapshot!(help(&["reload"]), @r"
@@ -239,6 +241,8 @@ fn the_help_of_every_command_teaches_it() {
       logweir state show acme
       logweir state rewind acme --to 7d --dry-run    what would come again
       logweir state forget acme     its next run reads from the beginning again
+
+    What is read again is delivered again.
     ");
     insta::assert_snapshot!(help(&["state", "list"]), @r"
     List what is stored: how far every source and every output is
@@ -318,8 +322,9 @@ fn the_help_of_every_command_teaches_it() {
       <SOURCE>  Name of the source, as `state list` shows it
 
     Options:
-          --yes   Don't ask
-      -h, --help  Print help
+          --dry-run  Say what would be forgotten, and change nothing
+          --yes      Don't ask
+      -h, --help     Print help
     ");
     insta::assert_snapshot!(help(&["schema"]), @r"
     Print the JSON Schema of the configuration, for editors

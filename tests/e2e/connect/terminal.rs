@@ -1,6 +1,7 @@
 //! What a person at a terminal sees and types.
 
 use super::*;
+use crate::proof::wait_until;
 
 /// The program on a terminal of its own.
 pub(crate) struct Terminal {
@@ -104,6 +105,12 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
+    /// Closes the window.
+    fn close(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end; gives the exit code and everything that was shown.
     pub(crate) fn end(mut self) -> (i32, String) {
         while let Ok(bytes) = self.shown.recv_timeout(PATIENCE) {
@@ -135,8 +142,7 @@ fn trust_19_a_token_that_was_typed_is_in_its_file_and_nowhere_else() {
     let mut terminal = Terminal::start(&house, &["connect", "--set", &url_of(&org)]);
     terminal.wait_for("may it get the token? [y/N]");
     terminal.type_in("y\n");
-    terminal.wait_for("credential: api_token or oauth [api_token]: ");
-    terminal.type_in("\n");
+    terminal.wait_for("(with `--credential oauth`: ");
     terminal.wait_for("api_token (not shown)");
     terminal.wait_for_no_echo();
     terminal.type_in("00WRONG\n");
@@ -171,8 +177,6 @@ fn connect_goes_on_to_run() {
     );
     terminal.wait_for("[y/N]");
     terminal.type_in("y\n");
-    terminal.wait_for("[api_token]: ");
-    terminal.type_in("api_token\n");
     terminal.wait_for("api_token (not shown)");
     terminal.wait_for_no_echo();
     terminal.type_in(&format!("{TOKEN}\n"));
@@ -198,8 +202,6 @@ fn a_wrong_domain_is_asked_for_again_and_giving_up_leaves_nothing() {
     terminal.wait_for("write its host name alone: `acme.okta.com`");
     terminal.wait_for("domain: ");
     terminal.type_in("acme.okta.com\n");
-    terminal.wait_for("[api_token]: ");
-    terminal.type_in("\n");
     terminal.wait_for("api_token (not shown)");
     terminal.wait_for_no_echo();
     terminal.type_in("\u{3}");
@@ -207,4 +209,26 @@ fn a_wrong_domain_is_asked_for_again_and_giving_up_leaves_nothing() {
     assert_ne!(code, 0, "{shown}");
     assert_eq!(left_behind(&house), [""; 0]);
     assert!(!house.path("logweir.yaml").exists());
+}
+
+#[test]
+fn what_was_started_on_a_terminal_stops_when_that_is_closed() {
+    for output in ["archive", "screen"] {
+        let org = Org::with_events(300);
+        let house = House::with_one_source(&org.url);
+        if output == "screen" {
+            let text = fs::read_to_string(house.path("logweir.yaml")).unwrap();
+            let screen = "  screen: { type: console, inputs: [acme] }\n";
+            house.write("logweir.yaml", &format!("{text}{screen}"));
+        }
+        house.run_ok(&["run", "--once"]);
+        let socket = house.path(".logweir/control.sock");
+        let terminal = Terminal::start(&house, &["run"]);
+        wait_until("it runs", || socket.exists());
+        terminal.close();
+        // Nobody takes it away from a process that was aborted.
+        wait_until("it has ended in order", || !socket.exists());
+        house.run_ok(&["run", "--once"]);
+        assert_eq!(house.lines("out.ndjson"), org.persisted());
+    }
 }

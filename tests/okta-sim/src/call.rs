@@ -19,16 +19,16 @@ pub(crate) struct Call {
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     pub(crate) accepts_gzip: bool,
+    /// How often all clients had gone away when this one connected.
+    client: u64,
 }
 
 impl Call {
     pub(crate) fn new(
         org: Org,
         scheme: &'static str,
-        method: Method,
-        uri: &Uri,
-        headers: HeaderMap,
-        body: Bytes,
+        client: u64,
+        (method, uri, headers, body): (Method, &Uri, HeaderMap, Bytes),
     ) -> Self {
         let encodings = headers.get_all(header::ACCEPT_ENCODING).iter();
         let mut encodings = encodings.filter_map(|value| value.to_str().ok());
@@ -41,7 +41,13 @@ impl Call {
             headers,
             body,
             scheme,
+            client,
         }
+    }
+
+    /// Whether somebody sent it who was gone before it was read: that is on nobody's account.
+    pub(crate) fn is_of_who_is_gone(&self) -> bool {
+        self.client < self.org.gone()
     }
 
     /// The value of a header, if it is text.

@@ -6,7 +6,7 @@
 //! Faults refuse too, whatever is left of a window. Until the moment that such an answer named, asking again is as
 //! impatient as in a window that is used up; only the one request that may have been under way already is not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::report::WindowUse;
 
@@ -90,6 +90,10 @@ pub(crate) struct Limits {
     past: Vec<WindowUse>,
     /// Tokens that faults refused.
     refused: HashMap<(Bucket, String), Refused>,
+    /// Whether clients took the place of others.
+    unaware: bool,
+    /// Tokens that came since then.
+    met: HashSet<(Bucket, String)>,
 }
 
 impl Limits {
@@ -103,6 +107,8 @@ impl Limits {
             window_ms: window_ms.max(1),
             windows: HashMap::new(),
             refused: HashMap::new(),
+            unaware: false,
+            met: HashSet::new(),
         }
     }
 
@@ -149,12 +155,19 @@ impl Limits {
             });
     }
 
-    /// Nobody was told to wait.
-    pub(crate) fn forget_refusals(&mut self) {
+    /// Nobody who is there was told anything.
+    pub(crate) fn forget_clients(&mut self) {
         self.refused.clear();
+        self.unaware = true;
+        self.met.clear();
         for window in self.windows.values_mut() {
             window.refused_ms = None;
         }
+    }
+
+    /// Whether whoever asks took the place of somebody else, and had no answer yet.
+    pub(crate) fn is_unaware(&mut self, bucket: Bucket, token: &str) -> bool {
+        self.unaware && self.met.insert((bucket, token.to_owned()))
     }
 
     /// Counts a request.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
@@ -37,6 +38,7 @@ pub struct Org {
 struct Inner {
     config: OrgConfig,
     clock: Clock,
+    gone: AtomicU64,
     store: RwLock<Store>,
     generator: Mutex<Generator>,
     cursors: Mutex<Cursors>,
@@ -72,6 +74,7 @@ impl Org {
             faults.add(fault);
         }
         let inner = Inner {
+            gone: AtomicU64::new(0),
             clock,
             store: RwLock::new(store),
             generator: Mutex::new(generator),
@@ -137,11 +140,17 @@ impl Org {
         self.cursors().invalidate();
     }
 
-    /// Whoever asked so far is gone. Who comes next can't know what was refused to others, nor end what they had under
-    /// way.
+    /// Whoever asked so far is gone. Who comes next can't know what was refused to others, or used by them, before it got
+    /// an answer; nor end what they had under way, or may have sent that is read only now.
     pub fn clients_are_gone(&self) {
-        self.limits().forget_refusals();
+        self.inner.gone.fetch_add(1, Ordering::SeqCst);
+        self.limits().forget_clients();
         self.recorder().forget_under_way();
+    }
+
+    /// How often all clients went away. Who connected when it was less is gone.
+    pub(crate) fn gone(&self) -> u64 {
+        self.inner.gone.load(Ordering::SeqCst)
     }
 
     /// Adds a fault.

@@ -33,6 +33,8 @@ pub struct Report {
     pub with_wrong_token: u64,
     /// Refused for the rate limit; without faults.
     pub throttled: u64,
+    /// Refused likewise, and first of a client that took the place of another one and could not know what that had used.
+    pub throttled_unaware: u64,
     /// What was used of each rate-limit window for logs, by token; the windows that are not over yet come last.
     pub windows: Vec<WindowUse>,
     /// How often each fault took place.
@@ -175,8 +177,11 @@ impl Recorder {
         *self.report.by_limit.entry(limit).or_default() += 1;
     }
 
-    pub(crate) fn throttled(&mut self) {
-        self.report.throttled += 1;
+    pub(crate) fn throttled(&mut self, unaware: bool) {
+        match unaware {
+            true => self.report.throttled_unaware += 1,
+            false => self.report.throttled += 1,
+        }
     }
 
     pub(crate) fn fault(&mut self, kind: &str) {

@@ -51,9 +51,10 @@ impl Drop for UnderWay {
 pub(crate) async fn handle(
     org: Org,
     scheme: &'static str,
+    client: u64,
     (method, uri, headers, body): (Method, Uri, HeaderMap, Bytes),
 ) -> Result<Response<StepBody>, Aborted> {
-    let call = Call::new(org, scheme, method, &uri, headers, body);
+    let call = Call::new(org, scheme, client, (method, &uri, headers, body));
     call.org.recorder().begin(&call.path);
     let mut under_way = UnderWay {
         org: call.org.clone(),
@@ -61,7 +62,7 @@ pub(crate) async fn handle(
     };
     note_manners(&call);
     if call.path == LOGS_PATH
-        && let Some(caller) = caller(&call)
+        && let Some(caller) = caller(&call).filter(|_| !call.is_of_who_is_gone())
     {
         note_in_flight(&call, &caller);
         under_way.logs_of = Some(caller);
@@ -151,13 +152,20 @@ fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
     }
     let caller = authorized(call).map_err(|error| (error, None))?;
     let verdict = (call.org.limits()).take(bucket(route), &caller, call.org.now_ms());
+    if call.is_of_who_is_gone() {
+        return match verdict.refused {
+            true => Err((ApiError::too_many(), Some(verdict))),
+            false => Ok(Some(verdict)),
+        };
+    }
+    let unaware = (call.org.limits()).is_unaware(bucket(route), &caller);
     if verdict.impatient {
         call.org
             .recorder()
             .violation(Rule::Impatient, call.target());
     }
     if verdict.refused {
-        call.org.recorder().throttled();
+        call.org.recorder().throttled(unaware);
         return Err((ApiError::too_many(), Some(verdict)));
     }
     Ok(Some(verdict))
@@ -172,7 +180,7 @@ fn bucket(route: &Route) -> Bucket {
 
 /// From a fault's 429 on, too, nobody asks again before the time that it named.
 fn note_refusal(call: &Call, route: &Route, verdict: Option<Verdict>) {
-    if let Some(caller) = caller(call) {
+    if let Some(caller) = caller(call).filter(|_| !call.is_of_who_is_gone()) {
         let reset_s = verdict.map(|verdict| verdict.reset_s);
         (call.org.limits()).refuse(bucket(route), &caller, reset_s, call.org.now_ms());
     }

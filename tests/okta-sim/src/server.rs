@@ -147,7 +147,8 @@ async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     reset: Arc<AtomicBool>,
 ) {
-    let service = service_fn(|request| answer(org.clone(), scheme, request, &reset));
+    let client = org.gone();
+    let service = service_fn(|request| answer(org.clone(), scheme, client, request, &reset));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
@@ -157,6 +158,7 @@ async fn http(
 async fn answer(
     org: Org,
     scheme: &'static str,
+    client: u64,
     request: Request<Incoming>,
     reset: &AtomicBool,
 ) -> Result<Response<StepBody>, Aborted> {
@@ -171,7 +173,7 @@ async fn answer(
     };
     let body = body.map_or_else(|_| Bytes::new(), Collected::to_bytes);
     let asked = (parts.method, parts.uri, parts.headers, body);
-    let answered = routes::handle(org, scheme, asked).await;
+    let answered = routes::handle(org, scheme, client, asked).await;
     if answered.is_err() {
         reset.store(true, Ordering::Release);
     }

@@ -30,6 +30,104 @@ async fn delivery_23_another_writer_takes_over_what_the_old_one_could_not_write(
     assert_eq!(acme.opened_at(), [None], "the source did not notice");
 }
 
+/// A destination that takes nothing, and before which so many records may wait.
+fn stuck(name: &'static str, records: usize) -> Arc<Destination> {
+    Arc::new(Destination {
+        queue: QueueLimits {
+            records,
+            ..QueueLimits::default()
+        },
+        ..Destination::hanging(name)
+    })
+}
+
+#[tokio::test]
+async fn delivery_23_a_page_that_is_stuck_elsewhere_keeps_no_renewed_output_waiting() {
+    let house = House::new();
+    let (acme, beta) = (system("acme", 100), system("beta", 10));
+    let (first, second) = (destination("archive"), destination("archive"));
+    let slow = stuck("slow", 15);
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![source(&acme, &[0, 1]), source(&beta, &[0])],
+        outputs: vec![output(&first), output(&slow)],
+    });
+    until(|| lines_of(&first, &acme).len() == 20 && lines_of(&first, &beta).len() == 10).await;
+    let next = vec![same(&acme, &[0, 1]), same(&beta, &[0])];
+    change(&handle, next, vec![rewritten(&second), stays(&slow)])
+        .await
+        .unwrap();
+    beta.total.fetch_add(10, SeqCst);
+    running
+        .until_status(|status| status.sources[1].settled == 20)
+        .await;
+    slow.release();
+    running
+        .until_status(|status| status.sources[0].settled == 100)
+        .await;
+    running.stop().await;
+    let archived = [lines_of(&first, &acme), lines_of(&second, &acme)].concat();
+    assert_eq!(archived, acme.lines(0..100));
+    assert_eq!(lines_of(&second, &beta), beta.lines(10..20));
+}
+
+#[tokio::test]
+async fn delivery_19_for_an_output_that_takes_nothing_nothing_is_read() {
+    let house = House::new();
+    let first = system("first", 100);
+    let slow = stuck("slow", 10);
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![source(&first, &[0])],
+        outputs: vec![output(&slow)],
+    });
+    running
+        .until_status(|status| status.outputs[0].queued_records == 10)
+        .await;
+    let others = ["b", "c", "d"].map(|name| system(name, 30));
+    let mut next = vec![same(&first, &[0])];
+    next.extend(others.iter().map(|other| renewed(other, &[0])));
+    change(&handle, next, vec![stays(&slow)]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let reads: Vec<_> = others
+        .iter()
+        .map(|other| other.reads.load(SeqCst))
+        .collect();
+    assert_eq!(reads, [0, 0, 0]);
+    slow.release();
+    running
+        .until_status(|status| status.sources.iter().all(|source| source.settled >= 30))
+        .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_output_that_fails_after_it_was_left_out_stops_who_waits_for_it() {
+    let house = House::new();
+    let (waits, settled) = (system("waits", 40), system("settled", 40));
+    let archive = destination("archive");
+    let broken = StageError::Permanent("a bug".to_owned());
+    let slow = Arc::new(Destination::hanging("slow").failing([broken]));
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![source(&waits, &[0, 1]), source(&settled, &[0])],
+        outputs: vec![output(&archive), output(&slow)],
+    });
+    running
+        .until_status(|status| {
+            status.outputs[1].queued_records == 40 && status.sources[1].settled == 40
+        })
+        .await;
+    let next = vec![same(&waits, &[0]), same(&settled, &[0])];
+    change(&handle, next, vec![stays(&archive)]).await.unwrap();
+    slow.release();
+    until(|| waits.readers.load(SeqCst) == 0).await;
+    settled.total.fetch_add(10, SeqCst);
+    running
+        .until_status(|status| status.sources[1].settled == 50)
+        .await;
+    let report = running.stop().await;
+    assert!(matches!(report.sources[0].end, SourceEnd::Stopped(_)));
+    assert_eq!(report.sources[1].end, SourceEnd::ShutDown);
+}
+
 #[tokio::test]
 async fn delivery_23_another_writer_is_opened_where_the_old_one_was() {
     let house = House::new();

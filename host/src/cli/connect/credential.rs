@@ -101,12 +101,9 @@ impl CredentialArgs {
         self.token_file.is_none() && self.key_file.is_none()
     }
 
-    /// The kind that was chosen, or that fits what was given, or that whoever is there chooses; else the first.
-    pub(super) fn kind<'a>(
-        &self,
-        plugin: &'a Plugin,
-        ask: bool,
-    ) -> anyhow::Result<&'a CredentialKind> {
+    /// The kind that was chosen, or that fits what was given; else the first. Nobody is asked, as who expects to be asked
+    /// for a secret would answer with it.
+    pub(super) fn kind<'a>(&self, plugin: &'a Plugin) -> anyhow::Result<&'a CredentialKind> {
         let kinds = &plugin.description().credentials;
         let nothing = || {
             Usage(
@@ -121,7 +118,6 @@ impl CredentialArgs {
                 let client = kinds.iter().find(|kind| scheme(kind).is_some());
                 client.ok_or_else(|| no_client(first))?
             }
-            None if ask && self.token_file.is_none() && kinds.len() > 1 => choose(kinds, first)?,
             None => first,
         };
         let is_client = scheme(kind).is_some();
@@ -132,9 +128,19 @@ impl CredentialArgs {
     }
 
     /// The credential, from what was given, else from whoever is there.
-    pub(super) fn complete(&self, kind: &CredentialKind, ask: bool) -> anyhow::Result<Given> {
+    pub(super) fn complete(
+        &self,
+        kinds: &[CredentialKind],
+        kind: &CredentialKind,
+        ask: bool,
+    ) -> anyhow::Result<Given> {
         if ask && self.is_asked_for() {
             tell(&format!("\n{}", escape::line(&kind.summary)));
+            let others = kinds.iter().filter(|other| other.name != kind.name);
+            for other in others.filter(|_| self.credential.is_none()) {
+                let (name, summary) = (escape::line(&other.name), escape::line(&other.summary));
+                tell(&format!("(with `--credential {name}`: {summary})"));
+            }
         }
         match scheme(kind) {
             None => self.secret(&kind.name, ask).map(Given::Secret),
@@ -257,25 +263,6 @@ fn no_client(kind: &CredentialKind) -> Usage {
         "`{}` is one secret, and no client: --client-id, --key-file and --key-id are for clients",
         kind.name
     ))
-}
-
-/// Enter is good for most.
-fn choose<'a>(
-    kinds: &'a [CredentialKind],
-    first: &'a CredentialKind,
-) -> anyhow::Result<&'a CredentialKind> {
-    let names: Vec<_> = kinds.iter().map(|kind| kind.name.as_str()).collect();
-    loop {
-        let question = format!("credential: {} [{}]: ", names.join(" or "), first.name);
-        let typed = prompt::text(&question)?;
-        if typed.is_empty() {
-            return Ok(first);
-        }
-        match named(kinds, &typed) {
-            Ok(kind) => return Ok(kind),
-            Err(error) => tell(&error.to_string()),
-        }
-    }
 }
 
 /// The whole path of a file that can be read: the configuration may be in another folder than this one.

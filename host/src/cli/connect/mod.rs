@@ -162,7 +162,7 @@ async fn connect(
     let name = name::choose(args.name.as_deref(), &plugin, &config, loaded)?;
     let target = Target::choose(&common.config, &name)?;
     ask::confirm_host(&args.plugin, &config, ask, args.yes)?;
-    let kind = args.credential.kind(&plugin, ask)?;
+    let kind = args.credential.kind(&plugin)?;
     let connection = Connection {
         name: &name,
         plugin: reference,
@@ -170,7 +170,8 @@ async fn connect(
         network,
         kind,
     };
-    let mut given = args.credential.complete(kind, ask)?;
+    let kinds = &plugin.description().credentials;
+    let mut given = args.credential.complete(kinds, kind, ask)?;
     target.check(&given)?;
     loop {
         let failed = match connection.test(&mut assembly, &given).await? {
@@ -189,7 +190,7 @@ async fn connect(
             return Ok(None);
         }
         if of_credential {
-            given = args.credential.complete(kind, ask)?;
+            given = args.credential.complete(kinds, kind, ask)?;
             target.check(&given)?;
         }
     }

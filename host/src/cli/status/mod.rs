@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use logweir::config::{Loaded, suggestion};
+use logweir::config::{ConfigErrors, Loaded, suggestion};
 use logweir::control::{Answer, Client, ControlError, Request};
 use logweir::state::State;
 use logweir::telemetry::escape;
@@ -43,15 +43,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
-    let loaded = Loaded::load(&common.config).map_err(super::validate::usage)?;
+    let loaded = match Loaded::load(&common.config) {
+        Ok(loaded) => loaded,
+        Err(errors) => return of_another_configuration(common, args, errors),
+    };
     super::start_plain_log(common)?;
     check_source(&loaded, args)?;
     let Some(mut client) = Client::connect(&loaded.plan.state)? else {
         nothing_runs(&loaded, args)?;
         return Ok(ExitCode::FAILURE);
     };
+    follow(&mut client, args)
+}
+
+/// What runs still does what the configuration said before it was broken, or taken away. Where its state is, is not known
+/// then, but where it is by default.
+fn of_another_configuration(
+    common: &Common,
+    args: &Args,
+    errors: ConfigErrors,
+) -> anyhow::Result<ExitCode> {
+    let folder = super::state_folder(common, None);
+    let Ok(Some(mut client)) = Client::connect(&folder) else {
+        return Err(super::validate::usage(errors));
+    };
+    super::start_plain_log(common)?;
+    super::tell(&super::escape_lines(&errors.render(super::colour())));
+    super::tell("What runs does what was configured before:\n");
+    follow(&mut client, args)
+}
+
+fn follow(client: &mut Client, args: &Args) -> anyhow::Result<ExitCode> {
     loop {
-        let overview = ask(&mut client)?;
+        let overview = ask(client)?;
         show(&narrowed(overview, args)?, args)?;
         if !args.watch {
             return Ok(ExitCode::SUCCESS);

@@ -277,7 +277,11 @@ impl Pacer {
         }
         self.tokens = self.tokens.max(1.0);
         self.untold_before = std::mem::take(&mut self.untold);
-        let next = window.next();
+        let mut next = window.next();
+        if self.untold_before > 0 {
+            // They may have begun it: else nobody would, as long as all of the share is thought to be under way.
+            next.ask(self.longest, over);
+        }
         self.window = Some(next);
         self.fill(&next, now);
     }
@@ -313,7 +317,14 @@ impl Pacer {
             (None, _) => {
                 new.used = 1;
                 self.length = told.left;
-                self.tokens = (self.burst(&new) - (self.in_flight + 1) as f64).max(0.0);
+                // Who was here before us may have been another life of ours, and had its burst: then we have a start, as
+                // in any new window, and no burst.
+                let (burst, under_way) = (self.burst(&new), (self.in_flight + 1) as f64);
+                let used = limit.saturating_sub(remaining) as f64;
+                self.tokens = match used > under_way {
+                    true => (burst - used).max(1.0).min(burst),
+                    false => (burst - under_way).max(0.0),
+                };
             }
         }
         self.longest = self.longest.max(told.left);
@@ -331,8 +342,9 @@ impl Pacer {
             return Throttle::Concurrency;
         }
         self.at_once = 0;
-        if let Some(window) = told.window {
-            let until = now + window.left + SECOND;
+        let window = told.window.map(|window| window.left + SECOND);
+        if let Some(wait) = window.max(told.retry_after) {
+            let until = now + wait;
             let why = HoldReason::Refused;
             self.refused = Some(Wait { until, why });
         }

@@ -19,6 +19,8 @@ pub(super) struct Told {
     pub(super) remaining: Option<u64>,
     /// The window it belongs to.
     pub(super) window: Option<ToldWindow>,
+    /// How long to wait, in words of its own (RFC 9110, section 10.2.3).
+    pub(super) retry_after: Option<Duration>,
     /// Values that made no sense and are left out.
     pub(super) absurd: u64,
     /// Whether there was none of the headers.
@@ -67,6 +69,7 @@ impl Told {
             limit,
             remaining: if impossible { limit } else { remaining },
             window,
+            retry_after: retry_after(headers),
             absurd: absurd + u64::from(impossible),
             silent: absurd == 0 && limit.is_none() && remaining.is_none() && reset.is_none(),
         }
@@ -80,6 +83,12 @@ fn window(reset: u64, format: ResetFormat, date: Option<u64>, ours: u64) -> Opti
     };
     let left = Duration::from_secs(seconds);
     (left < LONGEST_WINDOW).then_some(ToldWindow { end, left })
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
+    (wait < LONGEST_WINDOW).then_some(wait)
 }
 
 fn date(headers: &HeaderMap) -> Option<u64> {

@@ -343,7 +343,10 @@ impl OauthClient {
             "request for a token"
         );
         let (status, body) = answered.map_err(TokenError::Http)?;
-        let clean = |text: String| text.replace(sent.expose_secret(), "***");
+        let clean = |text: String| {
+            let forms = sent.iter().map(ExposeSecret::expose_secret);
+            forms.fold(text, |text, secret| text.replace(secret, "***"))
+        };
         Ok(answer::read(status, &body, was_proven, clean))
     }
 

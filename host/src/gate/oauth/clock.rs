@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, header};
 
-/// By how many seconds the peer's clock is ahead of ours.
+/// By how many milliseconds the peer's clock is ahead of ours.
 #[derive(Debug, Default)]
 pub(super) struct PeerClock {
     ahead: AtomicI64,
@@ -18,14 +18,15 @@ pub(super) struct PeerClock {
 impl PeerClock {
     /// Seconds since 1970, as the peer tells them.
     pub(super) fn now(&self) -> i64 {
-        ours().saturating_add(self.ahead())
+        ours().saturating_add(self.ahead()).div_euclid(1000)
     }
 
     /// Takes in the head of an answer.
     pub(super) fn hear(&self, headers: &HeaderMap) {
         if let Some(theirs) = date(headers) {
-            // Cut to seconds and a moment old, so what comes of it is never in the peer's future.
-            let ahead = theirs.saturating_sub(ours());
+            // Theirs is cut to seconds and a moment old, and ours is not cut: so what comes of it is never in the peer's
+            // future.
+            let ahead = theirs.saturating_mul(1000).saturating_sub(ours());
             self.ahead.store(ahead, Ordering::Relaxed);
         }
     }
@@ -36,10 +37,11 @@ impl PeerClock {
     }
 }
 
+/// Milliseconds since 1970.
 fn ours() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     })
 }
 

@@ -37,12 +37,13 @@ pub enum OauthProof {
 }
 
 impl OauthIdentity {
-    /// A request for a token, to be sent once, and the secret that is in it. `now` is by the peer's clock.
+    /// A request for a token, to be sent once, and the secret that is in it, in all forms that somebody could repeat it
+    /// in. `now` is by the peer's clock.
     pub(super) fn request(
         &self,
         url: &Url,
         now: i64,
-    ) -> Result<(reqwest::Request, SecretString), TokenError> {
+    ) -> Result<(reqwest::Request, Vec<SecretString>), TokenError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if !self.scopes.is_empty() {
@@ -61,11 +62,17 @@ impl OauthIdentity {
                 let statement = statement.ok_or_else(TokenError::no_randomness)?;
                 form.append_pair("client_assertion_type", STATEMENT);
                 form.append_pair("client_assertion", statement.expose_secret());
-                statement
+                vec![statement]
             }
             OauthProof::Secret(secret) => {
-                set(header::AUTHORIZATION, basic(&self.client_id, secret)?);
-                secret.clone()
+                let encoded = encoded(secret.expose_secret());
+                let pair = pair(&self.client_id, &encoded);
+                let value = sensitive(&format!("Basic {}", pair.expose_secret()));
+                set(
+                    header::AUTHORIZATION,
+                    value.ok_or_else(TokenError::unprintable)?,
+                );
+                vec![pair, encoded.into(), secret.clone()]
             }
         };
         *request.body_mut() = Some(form.finish().into());
@@ -74,9 +81,11 @@ impl OauthIdentity {
 }
 
 /// RFC 6749, section 2.3.1: both are encoded as in a form first.
-fn basic(client_id: &str, secret: &SecretString) -> Result<HeaderValue, TokenError> {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose_secret()));
-    let value = sensitive(&format!("Basic {}", STANDARD.encode(pair)));
-    value.ok_or_else(TokenError::unprintable)
+fn pair(client_id: &str, encoded_secret: &str) -> SecretString {
+    let pair = format!("{}:{encoded_secret}", encoded(client_id));
+    STANDARD.encode(pair).into()
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -40,14 +40,20 @@ pub(super) fn fixed(old: &Plan, new: &Plan) -> Vec<&'static str> {
         ("ledger", old.ledger != new.ledger),
         ("audit", old.audit != new.audit),
         ("listen", old.listen != new.listen),
+        ("readers", old.readers != new.readers),
     ];
     let differing = differ.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(key, _)| key).collect()
 }
 
 impl Difference {
-    /// What is different; `outdated` are sources whose plugin is another one although nothing that was typed says so.
-    pub(super) fn between(old: &Plan, new: &Plan, outdated: impl Fn(&str) -> bool) -> Self {
+    /// What is different; `outdated` are the keys of a source that mean something else although nothing that was typed
+    /// says so.
+    pub(super) fn between(
+        old: &Plan,
+        new: &Plan,
+        outdated: impl Fn(&SourcePlan) -> Vec<&'static str>,
+    ) -> Self {
         Self {
             sources: changes(
                 &old.sources,
@@ -55,8 +61,10 @@ impl Difference {
                 |source| &source.name,
                 |old, new| {
                     let mut keys = of_source(old, new);
-                    if outdated(&new.name) && !keys.iter().any(|key| key == "plugin") {
-                        keys.insert(0, "plugin".to_owned());
+                    for key in outdated(new) {
+                        if !keys.iter().any(|known| known == key) {
+                            keys.push(key.to_owned());
+                        }
                     }
                     keys
                 },
@@ -252,8 +260,12 @@ outputs:
   archive: { type: file, inputs: [acme, beta], path: '/logs/{source}.ndjson' }
 ";
 
+    fn between(old: &Plan, new: &Plan) -> Difference {
+        Difference::between(old, new, |_| Vec::new())
+    }
+
     fn told(new: &str) -> String {
-        Difference::between(&plan(BASE), &plan(new), |_| false).to_string()
+        between(&plan(BASE), &plan(new)).to_string()
     }
 
     #[test]
@@ -263,7 +275,7 @@ outputs:
 outputs:
   archive:
     path: '/logs/../logs/{source}.ndjson'
-    queue: { bytes: 64MiB }
+    queue: { bytes: 16MiB }
     inputs: [beta, acme]
     type: file
 sources:
@@ -282,7 +294,7 @@ sources:
 ";
         let same = same.replace("/logs/../logs/", "/logs/");
         assert_eq!(told(&same), "nothing changed");
-        assert!(Difference::between(&plan(BASE), &plan(&same), |_| false).is_empty());
+        assert!(between(&plan(BASE), &plan(&same)).is_empty());
     }
 
     #[test]
@@ -360,7 +372,7 @@ sources:
     fn a_secret_that_is_written_down_is_compared_and_never_told() {
         let text = |secret: &str| BASE.replace("'${env:BETA}'", secret);
         let (one, other) = (plan(&text("first-secret")), plan(&text("other-secret")));
-        let difference = Difference::between(&one, &other, |_| false);
+        let difference = between(&one, &other);
         assert_eq!(
             difference.to_string(),
             "~ beta (credentials/api_token); 2 unchanged"
@@ -369,9 +381,17 @@ sources:
     }
 
     #[test]
-    fn another_plugin_in_the_same_file_is_a_difference() {
-        let difference = Difference::between(&plan(BASE), &plan(BASE), |name| name == "beta");
-        assert_eq!(difference.to_string(), "~ beta (plugin); 2 unchanged");
+    fn what_is_in_the_files_that_are_named_counts_too() {
+        let outdated = |source: &SourcePlan| match &*source.name {
+            "acme" => vec!["network"],
+            _ => vec!["plugin", "network"],
+        };
+        let changed = BASE.replace("poll: 60s", "poll: 30s");
+        let difference = Difference::between(&plan(BASE), &plan(&changed), outdated);
+        assert_eq!(
+            difference.to_string(),
+            "~ acme (config/poll, network), ~ beta (plugin, network); 1 unchanged"
+        );
     }
 
     #[test]
@@ -382,7 +402,7 @@ sources:
             (ReloadMode::Auto, ReloadMode::Manual)
         );
         assert_eq!(fixed(&auto, &manual), [""; 0]);
-        assert!(Difference::between(&auto, &manual, |_| false).is_empty());
+        assert!(between(&auto, &manual).is_empty());
     }
 
     #[test]
@@ -395,6 +415,7 @@ sources:
             ["log", "ledger"]
         );
         assert_eq!(with("audit: { every: 1d }"), ["audit"]);
+        assert_eq!(with("readers: 3"), ["readers"]);
         let mut moved = plan(BASE);
         moved.state = Path::new("/elsewhere").to_owned();
         moved.dead_letter = Path::new("/elsewhere/dead").to_owned();

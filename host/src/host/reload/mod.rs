@@ -6,8 +6,8 @@
 //! all of it is said at its place in the configuration.
 //!
 //! What differs is told by what two configurations mean ([`difference`]): a comment or the order of keys is no difference,
-//! another default share is one for each source that has it. A source whose plugin's file has other content differs too. A
-//! secret in a file is read again when the file changes, with or without a reload ([`crate::plugin::Credentials::stamp`]).
+//! another default share is one for each source that has it. A source whose plugin, `ca_file` or `client_cert` is a file
+//! with other content than before differs too. A secret in a file is read again when the file changes, with or without a reload ([`crate::plugin::Credentials::stamp`]).
 //!
 //! Files are looked at every few seconds ([`watch`]).
 
@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use super::run::{Routed, source_spec};
 use super::{Assembly, Host, HostSource, Roster, Section, SourceIssue, errors_of, granted};
-use crate::config::{ConfigDiagnostic, ConfigErrors, Loaded, Plan, PluginRef};
+use crate::config::{ConfigDiagnostic, ConfigErrors, Loaded, Plan, PluginRef, SourcePlan};
+use crate::http::NetworkPolicy;
 use crate::pipeline::{ChangeError, NextOutput, NextSource, NextSpec, PipelineHandle};
 use crate::stage::StageError;
 use crate::telemetry::acts::Act;
@@ -38,6 +39,8 @@ pub struct Reloader {
     assembly: Assembly,
     /// By source, the digest of the plugin that reads it.
     plugins: HashMap<Arc<str>, String>,
+    /// Networks whose files have other content than what sources were made with.
+    networks: HashSet<NetworkPolicy>,
     roster: Roster,
     pipeline: PipelineHandle,
 }
@@ -85,6 +88,7 @@ impl Host {
             plan: loaded.plan.clone(),
             assembly: self.assembly,
             plugins: self.sources.iter().map(plugin_of).collect(),
+            networks: HashSet::new(),
             roster: self.roster,
             pipeline,
         }
@@ -121,8 +125,9 @@ impl Reloader {
         let loaded = loaded?;
         self.check_whole(&loaded)?;
         let outdated = self.outdated(&loaded).await?;
-        let difference =
-            Difference::between(&self.plan, &loaded.plan, |name| outdated.contains(name));
+        let difference = Difference::between(&self.plan, &loaded.plan, |source| {
+            self.outdated_keys(source, &outdated)
+        });
         let sources = self.make(&loaded, &difference).await?;
         let mut draining = Vec::new();
         if !difference.is_empty() {
@@ -133,6 +138,7 @@ impl Reloader {
                 tracing::warn!(%error, "what plugins may reach could not be compared with before");
             }
         }
+        self.networks.clear();
         self.roster.add(&sources);
         self.plugins.extend(sources.iter().map(plugin_of));
         let is_read = |name: &str| loaded.plan.sources.iter().any(|plan| *plan.name == *name);
@@ -165,7 +171,7 @@ impl Reloader {
     /// Sources whose plugin is in a file that has other content than what reads them. What is loaded from now on is the
     /// new content.
     async fn outdated(&mut self, loaded: &Loaded) -> Result<HashSet<Arc<str>>, ConfigErrors> {
-        self.assembly.look_again();
+        self.networks.extend(self.assembly.look_again());
         let (mut outdated, mut issues) = (HashSet::new(), Vec::new());
         for plan in &loaded.plan.sources {
             let Some(digest) = self.plugins.get(&plan.name) else {
@@ -189,6 +195,13 @@ impl Reloader {
             true => Ok(outdated),
             false => Err(errors_of(loaded, &issues)),
         }
+    }
+
+    /// The keys of a source that say what they said and mean something else.
+    fn outdated_keys(&self, source: &SourcePlan, plugins: &HashSet<Arc<str>>) -> Vec<&'static str> {
+        let plugin = plugins.contains(&source.name).then_some("plugin");
+        let network = self.networks.contains(&source.network).then_some("network");
+        plugin.into_iter().chain(network).collect()
     }
 
     /// Makes what is new or changed, with everything that can be wrong with it.
@@ -216,7 +229,7 @@ impl Reloader {
 
     /// What the pipeline is to be.
     fn next(&self, plan: &Plan, difference: &Difference, made: &[HostSource]) -> NextSpec {
-        let source = |planned: &crate::config::SourcePlan| {
+        let source = |planned: &SourcePlan| {
             let outputs = plan.outputs.iter().enumerate();
             let outputs = outputs.filter(|(_, output)| output.inputs.contains(&planned.name));
             let outputs: Vec<_> = outputs.map(|(at, _)| at).collect();

@@ -162,6 +162,11 @@ fn write(
 }
 
 fn failed(error: io::Error) -> StageError {
+    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+        return StageError::Permanent(
+            "standard output was closed: its terminal has gone".to_owned(),
+        );
+    }
     match error.kind() {
         ErrorKind::BrokenPipe => {
             StageError::Permanent("standard output was closed: whoever read it has gone".to_owned())

@@ -320,10 +320,21 @@ impl Books {
         }
     }
 
-    /// Whether a batch is settled and the state says so.
-    pub(super) fn is_stored(&self, source: usize, number: u64) -> bool {
+    /// How many batches were accepted from a source.
+    pub(super) fn accepted(&self, source: usize) -> u64 {
+        self.sources.get(source).map_or(0, |source| source.next)
+    }
+
+    /// Whether the first batches of a source, so many or as many as there are, are settled.
+    pub(super) fn has_settled(&self, source: usize, batches: u64) -> bool {
         let source = self.sources.get(source);
-        source.is_some_and(|source| number < source.stored_below)
+        source.is_none_or(|source| batches.min(source.next) <= source.first_unsettled())
+    }
+
+    /// Whether so many batches of a source are settled, and the state says so.
+    pub(super) fn is_stored(&self, source: usize, batches: u64) -> bool {
+        let source = self.sources.get(source);
+        source.is_some_and(|source| batches <= source.stored_below)
     }
 
     /// What was accepted from a source and is not in the stored ledger yet: unsettled, settled and not taken, taken and

@@ -127,7 +127,7 @@ fn what_an_audit_delivers_moves_no_checkpoint_and_is_in_the_ledger() {
     late.checkpoint = None;
     let late = books.accept(0, late);
     books.deliver(0, &[delivered(0, live), delivered(0, late)], None);
-    assert!(!books.is_stored(0, late));
+    assert!(!books.is_stored(0, late + 1));
     let (_, commit) = books.take().unwrap();
     assert_eq!(checkpoints(&commit), [("s0", "1", 5)]);
     let rows: Vec<_> = commit.sources[0]
@@ -136,11 +136,32 @@ fn what_an_audit_delivers_moves_no_checkpoint_and_is_in_the_ledger() {
         .map(|row| row.digests[0].id)
         .collect();
     assert_eq!(rows, [1, 77]);
-    assert!(!books.is_stored(0, late), "it is on its way");
+    assert!(!books.is_stored(0, late + 1), "it is on its way");
     assert_eq!(books.unstored(0).len(), 2);
     books.stored();
-    assert!(books.is_stored(0, late));
+    assert!(books.is_stored(0, late + 1));
     assert_eq!(books.unstored(0), []);
+}
+
+#[test]
+fn whether_the_first_batches_are_settled_is_known() {
+    let mut books = books(2, 1);
+    let numbers: Vec<_> = (0..3)
+        .map(|number| books.accept(0, page(number, 1, 1)))
+        .collect();
+    assert_eq!((books.accepted(0), books.accepted(1)), (3, 0));
+    books.deliver(
+        0,
+        &[delivered(0, numbers[1]), delivered(0, numbers[0])],
+        None,
+    );
+    let settled: Vec<_> = (0..5)
+        .map(|batches| books.has_settled(0, batches))
+        .collect();
+    assert_eq!(settled, [true, true, true, false, false]);
+    books.deliver(0, &[delivered(0, numbers[2])], None);
+    assert!(books.has_settled(0, 9), "there are no more");
+    assert!(!books.is_stored(0, 3) && books.is_stored(1, 0));
 }
 
 #[test]

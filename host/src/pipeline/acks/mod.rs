@@ -103,13 +103,24 @@ impl Acks {
         writable.map(drop).map_err(|_| StateGone)
     }
 
-    /// Waits until a batch is settled and the state says so.
-    pub(crate) async fn settled(&self, source: usize, number: u64) -> Result<(), StateGone> {
+    /// Waits until every batch that was accepted from a source before now is settled, and the state says so.
+    pub(crate) async fn all_settled(&self, source: usize) -> Result<(), StateGone> {
         let mut stored = self.stored.clone();
-        while !self.books().is_stored(source, number) {
+        let accepted = self.accepted(source);
+        while !self.books().is_stored(source, accepted) {
             stored.changed().await.map_err(|_| StateGone)?;
         }
         Ok(())
+    }
+
+    /// How many batches were accepted from a source in this process.
+    pub(crate) fn accepted(&self, source: usize) -> u64 {
+        self.books().accepted(source)
+    }
+
+    /// Whether the first batches of a source, so many or as many as there are, are settled.
+    pub(crate) fn has_settled(&self, source: usize, batches: u64) -> bool {
+        self.books().has_settled(source, batches)
     }
 
     /// What was accepted from a source and is not in the stored ledger yet; to be asked before the ledger is.

@@ -54,6 +54,8 @@ struct Desired {
     name: Arc<str>,
     /// Gone when the source is no longer read: it holds the queues of its outputs open.
     auditor: Option<Auditor>,
+    /// Whether it is gone until the source is read in another way.
+    paused: bool,
     /// When its next regular audit is due.
     due: Option<Instant>,
     /// Whether an errand of it runs.
@@ -75,6 +77,7 @@ impl Desk {
     pub(crate) fn renew(&mut self, index: usize, auditor: Auditor) {
         if let Some(source) = self.sources.get_mut(index) {
             source.auditor = Some(auditor);
+            source.paused = false;
         }
     }
 
@@ -88,6 +91,7 @@ impl Desk {
         self.sources.push(Desired {
             name,
             auditor: None,
+            paused: false,
             due,
             busy: false,
         });
@@ -97,6 +101,15 @@ impl Desk {
     pub(crate) fn close(&mut self, index: usize) {
         if let Some(source) = self.sources.get_mut(index) {
             source.auditor = None;
+            source.paused = false;
+        }
+    }
+
+    /// A source is about to be read in another way.
+    pub(crate) fn pause(&mut self, index: usize) {
+        if let Some(source) = self.sources.get_mut(index) {
+            source.auditor = None;
+            source.paused = true;
         }
     }
 
@@ -157,7 +170,7 @@ impl Desk {
         let is_busy = |errand: &Errand| {
             let source = self.index(errand.source());
             let source = source.and_then(|index| self.sources.get(index));
-            source.is_some_and(|source| source.busy)
+            source.is_some_and(|source| source.busy || source.paused)
         };
         let first = self.waiting.iter().position(|errand| !is_busy(errand))?;
         self.waiting.remove(first)

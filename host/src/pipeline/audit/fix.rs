@@ -45,23 +45,13 @@ impl AuditTask {
         let unknown = missing.into_iter().zip(kinships);
         let unknown = unknown.filter(|(_, kinship)| *kinship == Kinship::New);
         let intake = intake(inlet, unknown.map(|(suspect, _)| suspect).collect())?;
-        if intake.records() == 0 {
-            return Ok(());
+        if intake.records() > 0 {
+            inlet.gauge.found(intake.records(), intake.bytes());
+            let accepted = inlet.accept(intake, None, None, share).await;
+            accepted.map_err(|end| interrupted(&end))?;
         }
-        inlet.gauge.found(intake.records(), intake.bytes());
-        let has_records = !intake.batch.is_empty();
-        let accepted = inlet.accept(intake, None, None, share).await;
-        let number = accepted.map_err(|end| interrupted(&end))?;
         drop(turn);
-        if has_records {
-            let acks = &inlet.delivered.acks;
-            let settled = acks.settled(inlet.delivered.index, number);
-            tokio::select! {
-                settled = settled => settled.map_err(|_| AuditError::Interrupted)?,
-                () = inlet.give_up.cancelled() => return Err(AuditError::Interrupted),
-            }
-        }
-        Ok(())
+        self.settled().await
     }
 }
 

@@ -64,6 +64,15 @@ impl Auditor {
         }
     }
 
+    /// Waits until everything that was accepted from the source so far is settled, and stored. What was found known may be
+    /// on its way in a batch of an errand that ended before its time: who counts on it must not be ahead of that.
+    pub(crate) async fn settled(&self, stop: &CancellationToken) -> Result<(), AuditError> {
+        let delivered = &self.inlet.delivered;
+        let settled = delivered.acks.all_settled(delivered.index);
+        let settled = self.unless_stopped(stop, settled).await?;
+        settled.map_err(|_| AuditError::Interrupted)
+    }
+
     /// Does something with the state where it may block.
     pub(crate) async fn with_state<T: Send + 'static>(
         &self,

@@ -242,6 +242,10 @@ impl AuditTask {
         })
     }
 
+    pub(super) async fn settled(&self) -> Result<(), AuditError> {
+        self.auditor.settled(&self.asked.stop).await
+    }
+
     pub(super) async fn unless_stopped<T>(
         &self,
         work: impl Future<Output = T>,

@@ -44,7 +44,15 @@ impl<'a> WindowReader<'a> {
         let budget = &self.auditor.inlet.budget;
         loop {
             let mut share = budget.share(self.guess.bytes()).await;
-            let page = self.page(stretch).await?;
+            let page = match self.attempt(stretch).await {
+                Ok(page) => page,
+                Err(error) => {
+                    drop(share);
+                    self.recover(&error).await?;
+                    continue;
+                }
+            };
+            self.retry.succeeded();
             let bytes = page.held_bytes();
             if budget.fit(&mut share, bytes) {
                 self.guess.held(bytes);
@@ -56,31 +64,24 @@ impl<'a> WindowReader<'a> {
         }
     }
 
-    async fn page(&mut self, stretch: Stretch<'_>) -> Result<Page, AuditError> {
-        loop {
-            let error = match self.attempt(stretch).await {
-                Ok(page) => {
-                    self.retry.succeeded();
-                    return Ok(page);
-                }
-                Err(error) => error,
-            };
-            let source = self.auditor.inlet.name();
-            tracing::debug!(%source, %error, "the past can't be read on");
-            if !matches!(error, StageError::Transient(_)) {
-                self.reader = None;
-            }
-            match self.retry.judge(&error) {
-                Verdict::After(wait) => sleep(wait).await,
-                Verdict::WhenAuthorized(longest) => {
-                    // Over time is as good as another credential.
-                    let poll = self.auditor.inlet.options.timing.credential_poll;
-                    let changed = credential_other_than(&*self.auditor.source, self.stamp, poll);
-                    drop(timeout(longest, changed).await);
-                }
-                Verdict::Never => return Err(AuditError::Source(error.to_string())),
-            }
+    /// Waits as long as a failure asks for.
+    async fn recover(&mut self, error: &StageError) -> Result<(), AuditError> {
+        let source = self.auditor.inlet.name();
+        tracing::debug!(%source, %error, "the past can't be read on");
+        if !matches!(error, StageError::Transient(_)) {
+            self.reader = None;
         }
+        match self.retry.judge(error) {
+            Verdict::After(wait) => sleep(wait).await,
+            Verdict::WhenAuthorized(longest) => {
+                // Over time is as good as another credential.
+                let poll = self.auditor.inlet.options.timing.credential_poll;
+                let changed = credential_other_than(&*self.auditor.source, self.stamp, poll);
+                drop(timeout(longest, changed).await);
+            }
+            Verdict::Never => return Err(AuditError::Source(error.to_string())),
+        }
+        Ok(())
     }
 
     async fn attempt(&mut self, stretch: Stretch<'_>) -> Result<Page, StageError> {

@@ -1,5 +1,6 @@
 //! Gives seats to sources and outputs, and starts their tasks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -32,6 +33,7 @@ impl Supervisor {
         self.desk.add(Arc::clone(&name), found.audited(&name));
         let start = found.start(&spec);
         let read_since = found.read_since(&name);
+        let backfilled_until = found.backfilled_until(&name);
         self.seats.sources.push(SourceSeat {
             identity: Identity {
                 index,
@@ -39,13 +41,16 @@ impl Supervisor {
                 gauge,
                 turn: Arc::new(Semaphore::new(1)),
                 read_since: Arc::new(AtomicU64::new(read_since)),
+                backfilled_until: Arc::new(AtomicU64::new(backfilled_until)),
                 retention: spec.expectations.retention,
             },
             owner: spec.owner.clone(),
             outputs: spec.outputs,
+            left: HashMap::new(),
             work: None,
             next: None,
             end: None,
+            fault: None,
         });
         match start {
             Ok(start) => {
@@ -83,6 +88,7 @@ impl Supervisor {
         if let Some(seat) = self.seats.sources.get_mut(index) {
             seat.owner = work.owner;
             seat.end = None;
+            seat.fault = None;
             seat.work = Some(SourceWork {
                 stop: assembled.stop,
                 routes: assembled.routes,

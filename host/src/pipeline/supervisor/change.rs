@@ -25,7 +25,8 @@ impl Supervisor {
 
     /// Whether all of a change can be made. Nothing is done yet.
     fn judge(&self, next: &NextSpec, found: &Found) -> Result<(), ChangeError> {
-        if self.common.shutdown.is_cancelled() || self.state_failed {
+        // A change may have been on its way when the last source ended, and the queues with it.
+        if self.common.shutdown.is_cancelled() || self.state_failed || self.seats.all_read() {
             return Err(ChangeError::Ending);
         }
         for source in &next.sources {
@@ -193,7 +194,7 @@ impl Supervisor {
         let index = self.seats.source_named(name)?;
         let routes = self.seats.routes(&outputs);
         let seat = self.seats.sources.get_mut(index)?;
-        seat.outputs = outputs;
+        seat.lead_to(outputs, self.common.acks.accepted(index));
         // One that is about to be renewed ends along its old routes.
         if let Some(work) = seat.work.as_ref().filter(|_| seat.next.is_none()) {
             work.routes.replace(routes);
@@ -211,9 +212,9 @@ impl Supervisor {
             source: spec.source,
             owner: spec.owner,
         };
-        self.desk.close(index);
+        self.desk.pause(index);
         if let Some(seat) = self.seats.sources.get_mut(index) {
-            seat.outputs = spec.outputs;
+            seat.lead_to(spec.outputs, self.common.acks.accepted(index));
             seat.identity.retention = spec.expectations.retention;
             seat.identity.gauge.renew(spec.expectations);
             if seat.work.is_some() {

@@ -82,7 +82,7 @@ const GAUGES: [Gauge; 17] = [
     ),
     (
         "logweir_source_newest_record_timestamp_seconds",
-        "When the newest record read happened.",
+        "How far it was read, by the times of its records: while the past is read, how far that is.",
         |s| s.reached_at.map(|at| at as f64),
     ),
     (

@@ -53,6 +53,21 @@ pub struct Cursor {
     /// How many pages in a row live had to itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_a_row: u32,
+    /// The next page, if it came and could not be framed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Stuck>,
+}
+
+/// A page with something in it that can't be framed, and how often it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stuck {
+    /// Of its bytes.
+    pub digest: String,
+    /// How often the same bytes came.
+    pub times: u32,
+    /// When they came first, by Okta's clock.
+    pub since: String,
 }
 
 impl Cursor {
@@ -144,7 +159,8 @@ impl Cursor {
         }
         let times = [&self.again, &self.newest, &self.last, &self.date];
         let times = times.into_iter().chain([&self.doubt_until]).flatten();
-        let mut times = times.chain([&self.since]);
+        let stuck = self.stuck.iter().map(|stuck| &stuck.since);
+        let mut times = times.chain([&self.since]).chain(stuck);
         let is_none = times.any(|text| from_rfc3339(text).is_none());
         is_none.then(|| "a time in it is none".to_owned())
     }

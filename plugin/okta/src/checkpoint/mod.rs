@@ -10,7 +10,7 @@ mod v1;
 
 use serde::{Deserialize, Serialize};
 
-pub use cursor::{Cursor, MARGIN};
+pub use cursor::{Cursor, MARGIN, Stuck};
 pub use seam::{IdDigest, Ids, Seam, id_digest};
 
 use crate::time::from_rfc3339;

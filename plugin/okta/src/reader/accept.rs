@@ -8,15 +8,17 @@ use logweir_plugin::types::{Error, Pace, Page, Progress};
 use super::meet::{self, Facts, Met};
 use super::{Answer, Asked, Now, Reader};
 use crate::batch::records;
-use crate::checkpoint::{Checkpoint, Cursor, MARGIN, Which};
+use crate::checkpoint::{Checkpoint, Cursor, MARGIN, Stuck, Which};
 use crate::digest::digest;
 use crate::link::{Next, parameter};
 use crate::scan::{PageFault, Scan, salvage, scan};
-use crate::time::{from_rfc3339, to_rfc3339};
+use crate::time::{SECOND, from_rfc3339, to_rfc3339};
 
 /// How often, and for how long, the same bytes have to come before what frames of them is taken.
 const STUCK_TIMES: u32 = 5;
-const STUCK_FOR: Duration = Duration::from_secs(600);
+const STUCK_FOR: u64 = 600 * SECOND;
+/// How long to wait before it is asked for again, at most.
+const STUCK_WAIT: Duration = Duration::from_secs(60);
 
 /// What Okta takes for a limit when a link names none.
 const LIMIT_OF_OKTA: u16 = 100;
@@ -24,12 +26,11 @@ const LIMIT_OF_OKTA: u16 = 100;
 /// As much of a foreign host's name as is kept.
 const MAX_SHOWN: usize = 100;
 
-/// A page with something in it that can't be framed, and how often it came.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stuck {
-    digest: String,
-    times: u32,
-    since: Duration,
+/// What a body is.
+enum Framed {
+    Found(Scan),
+    /// Something that can't be framed is in it, and may yet be another one.
+    Stuck(Stuck, PageFault),
 }
 
 impl Reader {
@@ -44,7 +45,10 @@ impl Reader {
         if answer.head.is_html() {
             return Err(no_page("it is HTML"));
         }
-        let mut scan = self.framed(asked.which, &body, now)?;
+        let mut scan = match self.framed(asked.which, &body, now)? {
+            Framed::Found(scan) => scan,
+            Framed::Stuck(stuck, fault) => return self.wait_for_another(asked, stuck, fault),
+        };
         let count = scan.events.len() + scan.broken.len();
         let next = self.followed(asked, answer, count)?;
         let cut = self.cut(asked.which, &mut scan, &body);
@@ -65,7 +69,9 @@ impl Reader {
         if let Some(cursor) = place.cursor_mut(asked.which) {
             cursor.last = records.last.map(to_rfc3339).or(cursor.last.take());
             cursor.named_by = cursor.named_by.take().filter(|_| count > 0);
+            cursor.stuck = None;
         }
+        self.stuck_at_first = None;
         let met = meet::accepted(&mut place, asked.which, &facts);
         self.saw(asked, &facts, &place);
         let checkpoint = place
@@ -103,45 +109,71 @@ impl Reader {
     }
 
     /// Finds the events, or says why the page is none (delivery rule 3).
-    fn framed(&mut self, which: Which, body: &[u8], now: Now) -> Result<Scan, Error> {
+    fn framed(&self, which: Which, body: &[u8], now: Now) -> Result<Framed, Error> {
         let fault = match scan(body) {
-            Ok(found) => {
-                self.sides.of(which).stuck = None;
-                return Ok(found);
-            }
-            Err(fault) => fault,
+            Ok(found) => return Ok(Framed::Found(found)),
+            Err(fault @ PageFault::Unframeable { .. }) => fault,
+            Err(fault) => return Err(no_page(fault)),
         };
-        if !matches!(fault, PageFault::Unframeable { .. }) {
-            self.sides.of(which).stuck = None;
-            return Err(no_page(fault));
+        let server = self.clock.server(now);
+        let stuck = self.stuck_on(which, body, server);
+        let since = from_rfc3339(&stuck.since).unwrap_or(server);
+        if stuck.times < STUCK_TIMES || server.saturating_sub(since) < STUCK_FOR {
+            return Ok(Framed::Stuck(stuck, fault));
         }
-        let stuck = self.stuck_on(which, body, now);
-        if stuck.times < STUCK_TIMES || now.steady.saturating_sub(stuck.since) < STUCK_FOR {
-            return Err(no_page(fault));
-        }
-        self.sides.of(which).stuck = None;
         let found = salvage(body).map_err(no_page)?;
         log::error(format_args!(
-            "a page came {STUCK_TIMES} times with the same bytes and {fault}: {} of its events go on, the rest is \
-             refused as one",
+            "a page came {} times with the same bytes and {fault}: {} of its events go on, the rest is refused as one",
+            stuck.times,
             found.events.len()
         ));
-        Ok(found)
+        Ok(Framed::Found(found))
     }
 
-    fn stuck_on(&mut self, which: Which, body: &[u8], now: Now) -> &Stuck {
+    fn stuck_on(&self, which: Which, body: &[u8], server: u64) -> Stuck {
         let digest = digest(body);
-        let stuck = &mut self.sides.of(which).stuck;
-        let before = stuck.take().filter(|stuck| stuck.digest == digest);
-        let before = before.unwrap_or(Stuck {
+        let known = match &self.position {
+            Some(place) => place.cursor(which).and_then(|cursor| cursor.stuck.as_ref()),
+            None => self.stuck_at_first.as_ref(),
+        };
+        let before = known.filter(|stuck| stuck.digest == digest);
+        Stuck {
+            times: before.map_or(0, |stuck| stuck.times).saturating_add(1),
+            since: before.map_or_else(|| to_rfc3339(server), |stuck| stuck.since.clone()),
             digest,
-            times: 0,
-            since: now.steady,
-        });
-        stuck.insert(Stuck {
-            times: before.times.saturating_add(1),
-            ..before
-        })
+        }
+    }
+
+    /// The page is asked for again. How often it came is kept in the checkpoint: no reader may live for so long.
+    fn wait_for_another(
+        &mut self,
+        asked: &Asked,
+        stuck: Stuck,
+        fault: PageFault,
+    ) -> Result<Box<Page>, Error> {
+        let Some(place) = &mut self.position else {
+            self.stuck_at_first = Some(stuck);
+            return Err(no_page(fault));
+        };
+        log::error(format_args!(
+            "a page can't be taken apart ({fault}), and is asked for again; it came {} times",
+            stuck.times
+        ));
+        let wait = Duration::from_secs(1 << stuck.times.min(6)).min(STUCK_WAIT);
+        if let Some(cursor) = place.cursor_mut(asked.which) {
+            cursor.stuck = Some(stuck);
+        }
+        let place = place.clone();
+        let checkpoint = place
+            .write()
+            .map_err(|error| Error::Permanent(error.to_string()))?;
+        let mut page = Page::new(Default::default(), checkpoint, Pace::After(wait));
+        page.overlap = place.window.is_some();
+        page.progress = Progress {
+            waiting_for: Some(format!("another page from Okta: of this one, {fault}")),
+            ..self.progress(&place, true, Met::default())
+        };
+        Ok(Box::new(page))
     }
 
     /// The time of a first event that says none.

@@ -51,13 +51,12 @@ use logweir_plugin::log;
 use logweir_plugin::types::{Error, Pace, Page, Progress, Start};
 
 use crate::answer::{Head, failure, refusal};
-use crate::checkpoint::{Checkpoint, Cursor, Which};
+use crate::checkpoint::{Checkpoint, Cursor, Stuck, Which};
 use crate::config::{Config, RETENTION};
 use crate::link::{self, LinkError, Next};
 use crate::query;
 use crate::throttle::{self, Jitter};
 use crate::time::{SECOND, from_rfc3339, to_rfc3339};
-use accept::Stuck;
 use clock::Clock;
 
 /// The longest page that is taken. A thousand events of 64 KiB would be as long; usual pages have 2 MB.
@@ -106,6 +105,8 @@ pub struct Reader {
     sides: Sides,
     /// Whose request failed last, if the last one did.
     failed: Option<Which>,
+    /// A first page that could not be framed: nothing can be stored before one was accepted.
+    stuck_at_first: Option<Stuck>,
     /// How many answers in a row were 429.
     throttled: u32,
     jitter: Jitter,
@@ -119,7 +120,6 @@ struct Side {
     /// How many times in a row its link was refused before a page came through one, or all that there was. A new
     /// reader, as after a person looked, tries anew.
     refused: u32,
-    stuck: Option<Stuck>,
 }
 
 #[derive(Debug, Default)]
@@ -178,6 +178,7 @@ impl Reader {
             until: None,
             sides: Sides::default(),
             failed: None,
+            stuck_at_first: None,
             throttled: 0,
             jitter: Jitter::default(),
         })
@@ -206,7 +207,7 @@ impl Reader {
 
     /// What to ask for now. If exactly this was asked for early, that answer is the one to go on with.
     pub fn request(&mut self, now: Now) -> Request {
-        let which = self.turn();
+        let which = self.turn(now);
         let place = self.position.as_ref();
         let cursor = place.and_then(|place| place.cursor(which));
         let next = cursor.and_then(|cursor| cursor.next.clone());
@@ -330,7 +331,11 @@ impl Reader {
     pub fn on_end(&mut self, body: Vec<u8>, now: Now) -> Result<Outcome, Error> {
         let which = self.asked.as_ref().map(|asked| asked.which);
         let outcome = self.judge(body, now);
-        let failed = matches!(outcome, Err(Error::Transient(_)));
+        let failed = match &outcome {
+            Ok(Outcome::Page(page)) => page.progress.waiting_for.is_some(),
+            Ok(Outcome::AskAgain) => false,
+            Err(error) => matches!(error, Error::Transient(_)),
+        };
         self.failed = which.filter(|_| failed);
         outcome
     }

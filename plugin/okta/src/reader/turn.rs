@@ -6,9 +6,13 @@
 //! are dropped after each page. Our own clocks are not asked, so none of them can starve anybody. `Date` counts whole
 //! seconds: beside a past that goes on, live is not asked more often than once a second.
 //!
+//! While the past's next page fails, no answer may tell how late it is, or only to readers that are dropped with it. Then
+//! it is as much later as we have waited; and a reader that has no answer yet takes our own time of day if that is later
+//! than its checkpoint's dates. Be it wrong: then live is asked once for each reader, and the past goes on behind it.
+//!
 //! An org that is busier than its limit allows would never give the past a turn; so it gets each fourth page.
 
-use super::Reader;
+use super::{Now, Reader};
 use crate::checkpoint::{Checkpoint, Cursor, Which};
 use crate::time::SECOND;
 
@@ -21,7 +25,7 @@ const DATES_DIFFER: u64 = 10 * SECOND;
 
 impl Reader {
     /// Whose next page to ask for.
-    pub(super) fn turn(&self) -> Which {
+    pub(super) fn turn(&self, now: Now) -> Which {
         let Some(place) = &self.position else {
             return Which::Past;
         };
@@ -32,7 +36,7 @@ impl Reader {
         let catches_up = live.is_some_and(|live| live.backlog && has_its_run(place, live));
         // Whoever fails does not stop the other one.
         let failed = self.failed == Some(Which::Live) && past.backlog;
-        match !failed && (catches_up || self.live_is_due(place)) {
+        match !failed && (catches_up || self.live_is_due(place, self.late(place, now))) {
             true => Which::Live,
             false => Which::Past,
         }
@@ -44,21 +48,31 @@ impl Reader {
             return !window.done;
         }
         let backlog = |cursor: &Option<Cursor>| cursor.as_ref().is_some_and(|at| at.backlog);
-        backlog(&place.past) || backlog(&place.live) || self.live_is_due(place)
+        let date = self.clock.date().or(place.date());
+        backlog(&place.past) || backlog(&place.live) || self.live_is_due(place, date)
     }
 
-    /// Whether live should be asked, beside a past.
-    fn live_is_due(&self, place: &Checkpoint) -> bool {
+    /// How late it is, as far as that matters for whose turn it is.
+    fn late(&self, place: &Checkpoint, now: Now) -> Option<u64> {
+        match self.clock.date() {
+            Some(_) if self.failed == Some(Which::Past) => Some(self.clock.server(now)),
+            Some(date) => Some(date),
+            None => place.date().map(|date| date.max(now.wall)),
+        }
+    }
+
+    /// Whether live should be asked, beside a past, when it is that late.
+    fn live_is_due(&self, place: &Checkpoint, now: Option<u64>) -> bool {
         let (Some(past), None) = (&place.past, &place.window) else {
             return false;
         };
         let poll = u64::try_from(self.config.poll.as_nanos()).unwrap_or(u64::MAX);
-        let now = self.clock.date().or(place.date());
         match (&place.live, now) {
             (_, None) => false,
             (None, Some(now)) => {
                 let since = place.live_since();
-                past.backlog && since.is_some_and(|since| now > since + LIVE_AFTER.min(poll))
+                past.backlog
+                    && since.is_some_and(|since| now > since.saturating_add(LIVE_AFTER.min(poll)))
             }
             (Some(live), Some(now)) => live.date().is_none_or(|last| {
                 let went_back = now.saturating_add(DATES_DIFFER).saturating_add(poll) <= last;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::fmt::rfc2822::parse;
 use okta_sim::{OrgConfig, RateHeaders, Rule};
 
-use crate::client::{Got, LOGS, Pair, pair};
+use crate::client::{Got, LOGS, Pair, http, pair};
 
 const WINDOW: Duration = Duration::from_millis(1500);
 
@@ -42,6 +42,35 @@ async fn trap_14_429_names_its_end_and_waiting_is_enough() {
     assert_eq!(pair.get(LOGS).await.status, 200);
     let report = pair.running.report();
     assert_eq!((report.throttled, report.broken(Rule::Impatient)), (1, 0));
+}
+
+#[tokio::test]
+async fn who_takes_the_place_of_another_client_can_not_know_what_that_had_used() {
+    let long = OrgConfig {
+        rate_window: Duration::from_secs(60),
+        ..limited(1)
+    };
+    let before = pair(long).await;
+    before.get(LOGS).await;
+    assert_eq!(before.get(LOGS).await.status, 429);
+    before.org().clients_are_gone();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    // What the dead had sent may be read only now.
+    assert_eq!(before.get(LOGS).await.status, 429);
+    let told = |report: okta_sim::Report| {
+        let impatient = report.broken(Rule::Impatient);
+        (report.throttled, report.throttled_unaware, impatient)
+    };
+    assert_eq!(told(before.running.report()), (1, 0, 0));
+    let after = Pair {
+        http: http(),
+        ..before
+    };
+    for expected in [(1, 1, 0), (2, 1, 1)] {
+        assert_eq!(after.get(LOGS).await.status, 429);
+        assert_eq!(told(after.running.report()), expected);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
 }
 
 #[tokio::test]

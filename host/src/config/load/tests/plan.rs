@@ -28,7 +28,7 @@ fn defaults_are_filled_in() {
     );
     assert_eq!(source.limits.memory, 256 << 20);
     assert_eq!(source.limits.call, Duration::from_secs(120));
-    assert_eq!(plan.outputs[0].queue.bytes, 64 << 20);
+    assert_eq!(plan.outputs[0].queue.bytes, 16 << 20);
     assert_eq!(plan.state, folder.path().join(".logweir"));
     assert_eq!(
         plan.dead_letter,

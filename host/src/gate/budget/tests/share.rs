@@ -57,6 +57,42 @@ fn trust_13_a_short_read_is_not_slowed() {
 }
 
 #[test]
+fn trust_13_many_short_lives_in_one_window_have_no_burst_each() {
+    let mut peer = Peer::new(60_000, 120);
+    for life in 0..20 {
+        // What a process that takes the place of another one knows.
+        let mut clocked = Clocked::new(50);
+        let begin = life * 300;
+        read_on(&mut clocked, &mut peer, begin, begin + 250);
+    }
+    let sent: u64 = peer.windows().map(|used| used.ours).sum();
+    assert!((20..=60).contains(&sent), "{sent}: more than the share");
+}
+
+#[test]
+fn trust_13_requests_without_answers_are_not_waited_for_longer_than_they_can_count() {
+    let (mut clocked, mut peer) = (Clocked::new(50), Peer::new(60_000, 10));
+    clocked.ask(Priority::Backlog, 0).unwrap();
+    let answer = peer.take(10, true);
+    assert_eq!(clocked.answered(0, 20, &answer), None);
+    // From then on nobody answers.
+    let (mut sent, mut now) = (vec![0], 1_000);
+    while now < 1_000_000 {
+        match clocked.ask(Priority::Backlog, now) {
+            Ok(()) => {
+                sent.push(now);
+                now += 1_000;
+                clocked.pacer.unanswered(clocked.at(now));
+            }
+            Err((later, _)) => now = later.max(now + 1_000),
+        }
+    }
+    let longest = sent.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(longest < Some(125_000), "{longest:?}");
+    assert!(sent.len() >= 30, "{} requests", sent.len());
+}
+
+#[test]
 fn trust_13_a_neighbour_is_left_its_half_and_ours_is_used() {
     let (mut clocked, mut peer) = (Clocked::new(50), Peer::new(60_000, 20));
     for minute in 0..5 {
@@ -84,7 +120,7 @@ fn trust_13_what_others_used_is_believed_and_the_rest_is_spread() {
     let budget = clocked.pacer.budget(clocked.at(40)).unwrap();
     assert_eq!((budget.limit, budget.share, budget.remaining), (120, 60, 4));
     assert_eq!(budget.share_left, 3, "the very last one is theirs");
-    let sent = read_on(&mut clocked, &mut peer, 50, 59_000);
+    let sent = read_on(&mut clocked, &mut peer, 50, 59_900);
     assert_eq!(sent.len(), 3, "{sent:?}");
 }
 

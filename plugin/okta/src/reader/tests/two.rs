@@ -10,7 +10,7 @@ fn old(number: u64) -> String {
     format!("[{},{}]", event(0), event(1))
 }
 
-fn dated(second: u64, next: &str) -> Headers {
+pub(super) fn dated(second: u64, next: &str) -> Headers {
     let date = jiff::Timestamp::from_second((FEBRUARY / SECOND + second) as i64).unwrap();
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     [("link", link(next)), ("date", date)].into_iter().collect()
@@ -46,7 +46,7 @@ fn ids(page: &Page) -> Vec<&str> {
 const LIVE: &str = "/api/v1/logs?since=2026-02-01T00:00:00.000Z&limit=2&sortOrder=ASCENDING";
 
 /// A reader whose past has a backlog, and whose live had nothing yet.
-fn both() -> Reader {
+pub(super) fn both() -> Reader {
     let mut reader = reader();
     step(&mut reader, 0, "after=p1", &old(1));
     let (asked, _) = step(&mut reader, 3, "after=p2", &old(2));
@@ -183,7 +183,7 @@ fn delivery_11_the_past_has_its_share_beside_a_live_that_is_always_full() {
         if page.batch.entries.is_empty() {
             break;
         }
-        if reader.turn() == Which::Past {
+        if reader.turn(now()) == Which::Past {
             past += 1;
             step(
                 &mut reader,
@@ -200,7 +200,7 @@ fn delivery_11_the_past_has_its_share_beside_a_live_that_is_always_full() {
 fn delivery_11_neither_cursor_stops_the_other_one() {
     let mut reader = both();
     step(&mut reader, 63, "after=p3", &old(3));
-    assert_eq!(reader.turn(), Which::Live);
+    assert_eq!(reader.turn(now()), Which::Live);
     is_transient(exchange(&mut reader, 503, dated(64, ""), ""), "503");
     let (asked, _) = step(&mut reader, 64, "after=p4", &old(4));
     assert!(asked.contains("after=p3"), "live fails, the past goes on");
@@ -211,6 +211,59 @@ fn delivery_11_neither_cursor_stops_the_other_one() {
     }
     let (asked, _) = step(&mut reader, 130, "after=l3", "[]");
     assert!(asked.contains("after=l2"), "the past fails, live goes on");
+}
+
+#[test]
+fn delivery_11_a_past_that_gets_no_answer_at_all_stops_nothing_that_is_live() {
+    let mut reader = both();
+    let after = |seconds| Now {
+        steady: now().steady + Duration::from_secs(seconds),
+        ..now()
+    };
+    for seconds in [1, 30, 59] {
+        let request = reader.request(after(seconds));
+        assert!(path(&request).contains("after=p2"), "{seconds}");
+        let error = reader.on_failure(
+            &HttpError::Timeout("first byte".to_owned()),
+            Vec::new(),
+            after(seconds),
+        );
+        assert!(matches!(error, Error::Transient(_)));
+    }
+    let request = reader.request(after(60));
+    assert!(path(&request).contains("after=l1"));
+    reader.on_head(200, dated(63, "after=l2&limit=2"));
+    reader.on_end(b"[]".to_vec(), after(60)).unwrap();
+    let request = reader.request(after(61));
+    assert!(path(&request).contains("after=p2"), "its turn again");
+}
+
+#[test]
+fn delivery_11_a_past_that_fails_each_reader_stops_nothing_that_is_live() {
+    let mut reader = both();
+    let (_, page) = step(&mut reader, 4, "after=p3", &old(3));
+    let asks = |seconds: u64| {
+        let wall = FEBRUARY + seconds * SECOND;
+        let now = Now { wall, ..now() };
+        path(&resumed(&page.checkpoint).request(now)).to_owned()
+    };
+    assert!(asks(5).contains("after=p3"));
+    assert!(asks(62).contains("after=p3"));
+    assert!(
+        asks(63).contains("after=l1"),
+        "a minute after live's last answer"
+    );
+    // A clock that is wrong costs one request for each reader.
+    let wrong = Now {
+        wall: FEBRUARY + 4_000_000 * SECOND,
+        ..now()
+    };
+    let mut reader = resumed(&page.checkpoint);
+    assert_eq!(reader.turn(wrong), Which::Live);
+    reader.request(wrong);
+    reader.on_head(200, dated(5, "after=l2&limit=2"));
+    reader.on_end(b"[]".to_vec(), wrong).unwrap();
+    assert_eq!(reader.turn(wrong), Which::Past);
 }
 
 #[test]
@@ -320,7 +373,7 @@ fn delivery_11_the_past_has_every_second_turn_beside_a_live_that_is_always_due()
     let mut past = 0;
     for number in 1..=40_u64 {
         let second = 6 * number;
-        if reader.turn() == Which::Past {
+        if reader.turn(now()) == Which::Past {
             past += 1;
             step(
                 &mut reader,
