@@ -1,6 +1,8 @@
 //! The orgs of a storm: what they have, what happens in them meanwhile, and what they answer wrongly.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -255,8 +257,14 @@ impl Org {
         self.sim.forget_cursors();
     }
 
-    /// A process that knows nothing of the one before takes its place.
+    /// A process that knows nothing of the one before takes its place. What that one had opened is in a line: when a
+    /// connection of ours is answered, the org has all of it, and takes nothing of it for the new one's.
     pub(crate) fn meets_another_client(&self) {
+        let address = self.url.trim_start_matches("http://");
+        let mut last = TcpStream::connect(address).unwrap();
+        last.write_all(b"GET /sim/ HTTP/1.1\r\nhost: org\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        last.read_to_end(&mut Vec::new()).unwrap();
         self.sim.clients_are_gone();
     }
 

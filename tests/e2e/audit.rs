@@ -92,7 +92,7 @@ fn an_audit_that_can_not_be_made_says_why_and_reads_nothing() {
     ");
     let house = configured();
     insta::assert_snapshot!(said(&house, &["audit", "acme"]), @r"
-    error: nothing of acme is in the ledger yet, so nothing can be compared with it
+    error: nothing of acme is in the ledger yet, so nothing can be compared with it: `logweir run` reads it first
     exit code 1
     ");
     assert!(!house.path(".logweir").exists());
@@ -171,14 +171,21 @@ pub(crate) fn take_out(house: &House, lines: &[Vec<u8>]) -> Vec<String> {
 
 #[test]
 fn delivery_14_an_audit_of_an_org_names_and_delivers_exactly_what_is_missing() {
-    let org = Org::with_events(3_000);
+    let org = Org::with_events(100_000);
     let house = House::with_one_source(&org.url);
     house.run_ok(&["run", "--once"]);
     let lines = house.lines("out.ndjson");
     let missing = take_out(&house, &lines);
+    assert_eq!(missing.len(), 137);
+    // They are in the stretch that is audited, and live has yet to come to them: they are late, and not missing.
+    for number in 0..50 {
+        let published = org.now() - jiff::SignedDuration::from_hours(24 * 30 + number);
+        let event = format!(r#"{{"uuid":"late-{number}","published":"{published:.3}"}}"#);
+        org.persist(&event, published);
+    }
     for (arguments, exit) in [
-        (&["audit", "acme", "--since", "40d", "--json"][..], 1),
-        (&["audit", "acme", "--since", "40d", "--json", "--fix"], 0),
+        (&["audit", "acme", "--since", "59d", "--json"][..], 1),
+        (&["audit", "acme", "--since", "59d", "--json", "--fix"], 0),
     ] {
         let output = house.run(arguments);
         assert_eq!(output.status.code(), Some(exit), "{}", text(&output));
@@ -196,6 +203,7 @@ fn delivery_14_an_audit_of_an_org_names_and_delivers_exactly_what_is_missing() {
         counts.values().filter(|count| **count == 2).count(),
         missing.len()
     );
-    assert_eq!(house.lines("out.ndjson").len(), 3_000 + missing.len());
+    assert_eq!(counts.len(), 100_050);
+    assert_eq!(house.lines("out.ndjson").len(), 100_050 + missing.len());
     assert_eq!(org.report().violations, []);
 }

@@ -147,6 +147,32 @@ async fn delivery_15_what_a_backfill_brings_first_does_not_come_again_with_what_
 }
 
 #[tokio::test]
+async fn a_source_that_is_rewound_brings_again_what_a_backfill_brought() {
+    let house = House::new();
+    let journal = Arc::new(journal());
+    let destination = Arc::new(Destination::new("archive"));
+    let (mut running, handle) = start(&house, &journal, &destination);
+    running.until_settled(320).await;
+    outcome(ask(&handle, journal.since - DAY)).await.unwrap();
+    running.stop().await;
+    let before = destination.lines().len();
+    assert_eq!(before, 820);
+    journal.unseen.lock().unwrap().clear();
+    house.state.rewind("acme", journal.since - DAY).unwrap();
+    let (mut running, _handle) = start(&house, &journal, &destination);
+    let all = journal.events().len() as u64;
+    running
+        .until_status(|status| status.sources[0].records == all)
+        .await;
+    let status = running
+        .until_status(|status| status.sources[0].unsettled == 0)
+        .await;
+    assert_eq!(status.sources[0].repeated, 0);
+    running.stop().await;
+    assert_eq!(destination.lines().len(), before + journal.events().len());
+}
+
+#[tokio::test]
 async fn delivery_15_what_is_there_already_or_is_not_known_is_refused_with_words() {
     let house = House::new();
     let mut journal = journal();

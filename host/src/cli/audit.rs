@@ -157,43 +157,44 @@ fn so_far(progress: &AuditProgress) -> Option<String> {
     ))
 }
 
+/// What was found, and behind it, where it stays in sight, how much that is.
 fn page(source: &str, report: &AuditReport) -> anyhow::Result<String> {
-    let mut text = format!(
-        "audit of {source}, {} to {}\n  compared   {}\n  missing    {}\n  delivered  {} of what was missing\n",
-        moment::shown(report.since),
-        moment::shown(report.until),
-        report.read,
-        report.missing,
-        report.fixed,
-    );
-    if report.differing > 0 {
-        writeln!(
-            text,
-            "  differing  {} were delivered with other bytes",
-            report.differing
-        )?;
-    }
+    let mut text = String::new();
     for missing in &report.named {
-        let what = if missing.fixed {
-            "delivered"
-        } else {
-            "missing  "
+        let what = match missing.fixed {
+            true => "delivered",
+            false => "missing  ",
         };
+        let id = match missing.id.as_str() {
+            "" => "(no id)",
+            id => id,
+        };
+        let (id, published) = (escape::line(id), moment::shown(missing.published));
+        let late = late(missing);
         writeln!(
             text,
-            "{what}  {}  published {}, persisted {} later at most",
-            escape::line(if missing.id.is_empty() {
-                "(no id)"
-            } else {
-                &missing.id
-            }),
-            moment::shown(missing.published),
-            late(missing),
+            "{what}  {id}  published {published}, persisted at most {late} later"
         )?;
     }
     let named = report.named.len() as u64;
     if named < report.missing + report.fixed {
         writeln!(text, "and {} more", report.missing + report.fixed - named)?;
+    }
+    writeln!(
+        text,
+        "audit of {source}, {} to {}\n  compared   {}\n  missing    {}\n  delivered  {} of what was missing",
+        moment::shown(report.since),
+        moment::shown(report.until),
+        report.read,
+        report.missing,
+        report.fixed,
+    )?;
+    if report.differing > 0 {
+        let differing = report.differing;
+        writeln!(
+            text,
+            "  differing  {differing} were delivered with other bytes"
+        )?;
     }
     if report.missing > 0 {
         writeln!(

@@ -45,7 +45,8 @@ This is Logweir at work on a simulated Okta organisation: nothing leaves this ma
 
   organisation ──HTTP──► gate ──► okta plugin (WebAssembly, sandboxed) ──► file, screen
 
-The plugin is untrusted: it never sees the token, and reaches GET /api/v1/logs and nothing else.
+The plugin is untrusted: it never sees the token, and when it reads, it reaches GET /api/v1/logs
+and nothing else.
 ";
 
 /// The org accepts no other token, and nobody else does.

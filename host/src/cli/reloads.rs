@@ -128,9 +128,12 @@ impl Desk {
     async fn has_new_files(&mut self) -> bool {
         let (config, read) = (self.config.clone(), self.reloader.files().to_vec());
         let stamp = tokio::task::spawn_blocking(move || config::stamp(&config, &read)).await;
-        let new = stamp.is_ok_and(|stamp| self.files.look(stamp));
-        let again = self.refused.is_some() && self.tried.elapsed() >= AGAIN;
-        (new || again) && self.reloader.plan().reload == ReloadMode::Auto
+        let Ok(stamp) = stamp else {
+            return false;
+        };
+        let again = self.files.rest(stamp) && self.refused.is_some();
+        let again = again && self.tried.elapsed() >= AGAIN;
+        (self.files.look(stamp) || again) && self.reloader.plan().reload == ReloadMode::Auto
     }
 
     async fn reload(&mut self, trigger: Trigger) -> Answer {

@@ -2,11 +2,16 @@
 //! what was started on a terminal that is gone.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use logweir::telemetry::acts::Act;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
+
+/// How often is looked whether there is still a terminal.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What signals ask for.
 pub(crate) struct Signals {
@@ -52,8 +57,22 @@ async fn stop_on(stop: CancellationToken, mut interrupt: Signal, mut terminate: 
 }
 
 async fn reopen_on(reopen: watch::Sender<u64>, mut hang_up: Signal, stop: CancellationToken) {
-    let on_terminal = is_on_terminal();
-    while hang_up.recv().await.is_some() {
+    // A terminal hangs up when it is closed. One that went without a word is not spoken of later.
+    let mut on_terminal = is_on_terminal();
+    let mut gone_before = false;
+    let mut looks = interval(LOOK);
+    loop {
+        tokio::select! {
+            hung_up = hang_up.recv() => if hung_up.is_none() {
+                return;
+            },
+            _ = looks.tick(), if on_terminal => {
+                let gone = !is_on_terminal();
+                on_terminal = !(gone && gone_before);
+                gone_before = gone;
+                continue;
+            }
+        }
         if on_terminal && !is_on_terminal() {
             tracing::info!("stopping: the terminal was closed");
             stop.cancel();

@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
-use logweir::config::{ConfigErrors, Loaded, Plan, PluginRef, SourcePlan};
-use logweir::host::{Assembly, HostError};
+use logweir::config::{ConfigErrors, Flawed, Loaded, Plan, PluginRef, SourcePlan};
+use logweir::host::{self, Assembly, HostError, Section, SourceIssue};
 use logweir::telemetry::silence::Silence;
 use logweir::units::Period;
 
@@ -28,8 +28,17 @@ const NAMES_SHOWN_MAX: usize = 10;
 pub(crate) struct Args {}
 
 pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
-    let loaded = Loaded::load(&common.config).map_err(usage)?;
     super::start_plain_log(common)?;
+    let loaded = match Loaded::load_or_rest(&common.config) {
+        Ok(loaded) => loaded,
+        Err(Flawed { errors, rest }) => {
+            let rest = rest.map(|rest| super::block_on(of_configurations(&rest)));
+            return Err(usage(match rest.transpose()? {
+                Some(more) => errors.and(more),
+                None => errors,
+            }));
+        }
+    };
     super::block_on(ask_plugins(&loaded))?;
     let warnings = loaded.render_warnings(super::colour());
     if !warnings.is_empty() {
@@ -51,6 +60,22 @@ pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn ask_plugins(loaded: &Loaded) -> anyhow::Result<()> {
+    let issues = issues(loaded).await?;
+    match issues.is_empty() {
+        true => Ok(()),
+        false => Err(super::usage_of(loaded, HostError::Issues(issues))),
+    }
+}
+
+/// What plugins find wrong in their configurations, where something else is wrong already. What they would say of the
+/// rest may come of that.
+async fn of_configurations(rest: &Loaded) -> anyhow::Result<ConfigErrors> {
+    let mut issues = issues(rest).await?;
+    issues.retain(|issue| issue.section == Section::Config);
+    Ok(host::errors_of(rest, &issues))
+}
+
+async fn issues(loaded: &Loaded) -> anyhow::Result<Vec<SourceIssue>> {
     // A state folder of somebody else's, or a damaged one, says nothing about the configuration.
     let assembly = super::assembly(&loaded.plan.state);
     let mut assembly = assembly.or_else(|_| anyhow::Ok(Assembly::uncached()?))?;
@@ -60,11 +85,7 @@ async fn ask_plugins(loaded: &Loaded) -> anyhow::Result<()> {
             issues.extend(assembly.validate(source).await.err().unwrap_or_default());
         }
     }
-    if issues.is_empty() {
-        Ok(())
-    } else {
-        Err(super::usage_of(loaded, HostError::Issues(issues)))
-    }
+    Ok(issues)
 }
 
 /// What goes without saying, said: how the run watches itself, and what it takes of the peers' limits.

@@ -54,6 +54,12 @@ impl ConfigErrors {
         Self { files, ..self }
     }
 
+    /// These, and others that were found later.
+    pub fn and(mut self, others: Self) -> Self {
+        self.errors.extend(others.errors);
+        self
+    }
+
     /// The files that were read, if these errors are what was found in them.
     pub fn files(&self) -> &[PathBuf] {
         &self.files

@@ -33,10 +33,23 @@ pub struct Loaded {
     templates: Vec<Template>,
 }
 
+/// A configuration with something wrong in it.
+pub struct Flawed {
+    /// What is wrong.
+    pub errors: ConfigErrors,
+    /// What the rest means, for whoever looks for more mistakes; nothing if that can't be said.
+    pub rest: Option<Box<Loaded>>,
+}
+
 impl Loaded {
     /// Reads a configuration and the files of the folder `logweir.d` beside it. Offline: no secret is looked up, and
     /// nothing is connected to. Relative paths in any of the files start from the folder of the main one.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_or_rest(path).map_err(|flawed| flawed.errors)
+    }
+
+    /// The same, and of one with something wrong in it what the rest means.
+    pub fn load_or_rest(path: &Path) -> Result<Self, Flawed> {
         let state_directory = std::env::var_os("STATE_DIRECTORY");
         load_in(path, state_directory.as_deref())
     }
@@ -131,7 +144,7 @@ fn place_in(entry: &Entry, pointer: &str) -> Place {
     entry.value.place_of_pointer(pointer)
 }
 
-fn load_in(path: &Path, state_directory: Option<&OsStr>) -> Result<Loaded, ConfigErrors> {
+fn load_in(path: &Path, state_directory: Option<&OsStr>) -> Result<Loaded, Flawed> {
     let mut found = Found::default();
     let texts = read_files(path, &mut found);
     let base = base_folder(path);
@@ -153,23 +166,29 @@ fn load_in(path: &Path, state_directory: Option<&OsStr>) -> Result<Loaded, Confi
     };
     let plan = plan(&roots, &expanded, &around, &mut found);
     let Found { mistakes, warnings } = found;
-    match plan {
-        Some(plan) if mistakes.is_empty() => Ok(Loaded {
-            plan,
-            warnings: diagnostics(warnings, |mistake| {
-                ConfigDiagnostic::warning(mistake, &documents)
-            }),
-            documents,
-            roots: roots.into_iter().flatten().chain(expanded.root).collect(),
-            templates: expanded.templates,
+    let is_flawed = plan.is_none() || !mistakes.is_empty();
+    let errors = diagnostics(mistakes, |mistake| {
+        ConfigDiagnostic::error(mistake, &documents)
+    });
+    let files = documents
+        .iter()
+        .map(|document| PathBuf::from(&document.name));
+    let errors = ConfigErrors::new(errors).of(files.collect());
+    let loaded = plan.map(|plan| Loaded {
+        plan,
+        warnings: diagnostics(warnings, |mistake| {
+            ConfigDiagnostic::warning(mistake, &documents)
         }),
-        _ => {
-            let errors = diagnostics(mistakes, |mistake| {
-                ConfigDiagnostic::error(mistake, &documents)
-            });
-            let files = documents.into_iter().map(|document| document.name.into());
-            Err(ConfigErrors::new(errors).of(files.collect()))
-        }
+        documents,
+        roots: roots.into_iter().flatten().chain(expanded.root).collect(),
+        templates: expanded.templates,
+    });
+    match loaded {
+        Some(loaded) if !is_flawed => Ok(loaded),
+        rest => Err(Flawed {
+            errors,
+            rest: rest.map(Box::new),
+        }),
     }
 }
 

@@ -28,7 +28,7 @@ mod yaml;
 
 pub use check::check_against_schema;
 pub use diagnostic::{ConfigDiagnostic, ConfigErrors};
-pub use load::{Loaded, stamp};
+pub use load::{Flawed, Loaded, stamp};
 pub use mistake::suggestion;
 pub use plan::{
     AuditPlan, ClientPlan, CredentialPlan, LedgerPlan, Limits, LogFormat, LogLevel, LogPlan,

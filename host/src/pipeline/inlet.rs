@@ -105,9 +105,10 @@ impl Inlet {
 
     /// Whether a backfill may have brought some of these first: a record that is persisted after its time stands in the
     /// stretch that a backfill reads, and the live reader has yet to come to it.
-    pub(crate) fn may_be_backfilled(&self, batch: &Batch) -> bool {
+    pub(crate) fn may_be_backfilled(&self, batch: &Batch, refused: &[Refused]) -> bool {
         let until = self.backfilled_until.load(Ordering::Relaxed);
-        until > 0 && times(batch).is_none_or(|times| *times.start() <= until)
+        let is_empty = batch.is_empty() && refused.is_empty();
+        until > 0 && !is_empty && times(batch).is_none_or(|times| *times.start() <= until)
     }
 
     /// A backfill is about to read up to then.

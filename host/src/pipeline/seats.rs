@@ -122,6 +122,17 @@ impl Seats {
         seats.filter_map(route).collect()
     }
 
+    /// Why the checkpoint of a source can't move any more, if it waits for an output that has failed for good.
+    pub(crate) fn lost(&self, source: &SourceSeat, acks: &Acks) -> Option<String> {
+        let mut outputs = self.outputs.iter().enumerate();
+        outputs.find_map(|(index, output)| match &output.end {
+            Some(OutputEnd::Failed(why)) if source.waits_for(index, acks) => {
+                Some(failed(&output.name, why))
+            }
+            _ => None,
+        })
+    }
+
     /// Outputs that are part of the pipeline, and those that are not any more and still have something to deliver.
     fn shown_outputs(&self) -> Vec<&OutputSeat> {
         let written: HashSet<_> = self.written.iter().copied().collect();
@@ -193,4 +204,9 @@ impl Seats {
             outputs,
         }
     }
+}
+
+/// Why sources stop whose output failed for good.
+pub(crate) fn failed(output: &str, why: &str) -> String {
+    format!("output {output} failed: {why}")
 }

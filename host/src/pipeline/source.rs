@@ -18,6 +18,7 @@ use super::crowd::{Errand, Member, Seat};
 use super::inlet::Inlet;
 use super::phase::{Phase, after};
 use super::retry::{Retry, Verdict};
+use super::routes::Routes;
 
 use crate::stage::{Pace, Page, Progress, Reader, Source, StageError, Start};
 
@@ -32,6 +33,9 @@ const MEMORY: &str = "memory that other pages take";
 
 /// What a source waits for that reads faster than is written.
 const OUTPUTS: &str = "its outputs to take what was read";
+
+/// How often one that waits for outputs looks which ones they are.
+const ROUTES_LOOK: Duration = Duration::from_secs(1);
 
 /// What the live reader of a source has done, for who must know that something was asked for later than something
 /// else (delivery rule 14).
@@ -122,9 +126,7 @@ impl SourceTask {
                 return self.recover(error).await;
             }
         };
-        if self.retry.succeeded() {
-            tracing::info!(source = %inlet.name(), "reading again");
-        }
+        self.judge(&page)?;
         if !self.has_room(&page, &mut share) {
             return Ok(());
         }
@@ -135,16 +137,30 @@ impl SourceTask {
         self.rest(pace).await
     }
 
+    /// A page is a success, unless it only says what is waited for: a run that is to end has patience for that, as for a
+    /// failure.
+    fn judge(&mut self, page: &Page) -> Result<(), SourceEnd> {
+        let brings_something = page.progress.caught_up || !page.batch.is_empty();
+        let waits = page.progress.waiting_for.as_ref();
+        if let Some(reason) = waits.filter(|_| self.inlet.options.once && !brings_something) {
+            let error = StageError::Transient(format!("it waits for {reason}"));
+            return match self.retry.judge(&error) {
+                Verdict::Never => Err(SourceEnd::Stopped(error.to_string())),
+                Verdict::After(_) | Verdict::WhenAuthorized(_) => Ok(()),
+            };
+        }
+        if self.retry.succeeded() {
+            tracing::info!(source = %self.inlet.name(), "reading again");
+        }
+        Ok(())
+    }
+
     /// Room in the queue of each output: pages that wait for one that fails would take the memory of those that go to
     /// others.
     async fn room(&mut self) -> Result<(), SourceEnd> {
         let inlet = Arc::clone(&self.inlet);
-        let routes = inlet.routes.now();
-        for route in &*routes {
-            let room = inlet.unless_stopped(route.queue.room());
-            self.hold_no_reader(OUTPUTS, room).await?;
-        }
-        Ok(())
+        let room = inlet.unless_stopped(has_room(&inlet.routes));
+        self.hold_no_reader(OUTPUTS, room).await
     }
 
     /// A seat, which a source that goes on has already.
@@ -234,7 +250,8 @@ impl SourceTask {
         if let Some(began) = began {
             inlet.reads_since(began);
         }
-        let (intake, turn) = if page.overlap || inlet.may_be_backfilled(&page.batch) {
+        let (intake, turn) = if page.overlap || inlet.may_be_backfilled(&page.batch, &page.refused)
+        {
             let turn = inlet.unless_stopped(inlet.turn());
             let turn = self.hold_no_reader("another reader of it", turn).await?;
             let intake = inlet.sift(page.batch, page.refused, inlet.border()).await?;
@@ -363,6 +380,21 @@ impl SourceTask {
             tracing::warn!(source = %self.inlet.name(), %error, retry_in_seconds = seconds, "can't be read");
         } else {
             tracing::error!(source = %self.inlet.name(), %error, "can't be read and is not tried again");
+        }
+    }
+}
+
+/// Waits until each output can take something. A reload may have it wait for others.
+async fn has_room(routes: &Routes) {
+    loop {
+        let now = routes.now();
+        let all = async {
+            for route in &*now {
+                route.queue.room().await;
+            }
+        };
+        if timeout(ROUTES_LOOK, all).await.is_ok() {
+            return;
         }
     }
 }

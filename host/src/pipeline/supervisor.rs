@@ -22,7 +22,7 @@ use super::crowd::Crowd;
 use super::dead_letter::DeadLetter;
 use super::delivery::Delivery;
 use super::phase::Phase;
-use super::seats::{Seats, SourceSeat};
+use super::seats::{Seats, SourceSeat, failed};
 use super::startup::Found;
 use super::status::Status;
 use super::{Options, OutputEnd, PipelineSpec, Report, SourceEnd};
@@ -241,7 +241,8 @@ impl Supervisor {
         seat.stop();
         seat.work = None;
         let next = seat.next.take();
-        let next = next.filter(|_| !self.common.shutdown.is_cancelled() && !self.state_failed);
+        let may_go_on = !self.common.shutdown.is_cancelled() && !self.state_failed;
+        let next = next.filter(|_| may_go_on && seat.fault.is_none());
         if let Some(next) = next {
             return self.start_source(index, next);
         }
@@ -279,7 +280,7 @@ impl Supervisor {
             OutputEnd::Failed(why) => {
                 tracing::error!(output = %seat.name, error = why, "failed for good, and so its sources stop");
                 seat.gauge.phase(Phase::Stopped { why: why.clone() });
-                let fault = format!("output {} failed: {why}", seat.name);
+                let fault = failed(&seat.name, why);
                 let sources = self.seats.sources.iter_mut();
                 let acks = &self.common.acks;
                 for source in sources.filter(|source| source.waits_for(index, acks)) {

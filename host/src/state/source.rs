@@ -68,9 +68,9 @@ impl State {
     }
 
     /// Has a source begin at a time, in nanoseconds since 1970, when it is read the next time; says whether there is
-    /// such a source. The checkpoint stays until a page from there was settled.
+    /// such a source. The checkpoint stays until a page from there was settled. What backfills brought comes again too.
     pub fn rewind(&self, source: &str, to: u64) -> Result<bool, StateError> {
-        let sql = "UPDATE source SET rewind_to = ?2 WHERE name = ?1";
+        let sql = "UPDATE source SET rewind_to = ?2, backfilled_until = NULL WHERE name = ?1";
         Ok(self.execute(sql, params![source, signed(to)])? > 0)
     }
 

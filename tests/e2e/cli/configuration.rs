@@ -34,6 +34,26 @@ fn a_valid_configuration_is_summed_up() {
 }
 
 #[test]
+fn what_plugins_find_wrong_comes_with_all_else_that_is_wrong() {
+    let house = House::new();
+    house.write(
+        "logweir.yaml",
+        "sources:\n  acme: { plugin: okta, config: { domain: acme.okta.com, backfil: 7d }, credentials: { api_token: \
+         '${env:T}' } }\noutputs:\n  a: { type: fil, inputs: [amce], path: x }\nliste: 9600\n",
+    );
+    let said = said(&house, &["validate"]);
+    for mistake in [
+        "`fil`",
+        "`amce`",
+        "`liste`",
+        "`backfil`",
+        "4 errors in logweir.yaml",
+    ] {
+        assert!(said.contains(mistake), "{mistake} is not in\n{said}");
+    }
+}
+
+#[test]
 fn all_errors_of_a_configuration_come_at_once() {
     let house = House::new();
     house.write(

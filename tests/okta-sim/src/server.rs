@@ -120,11 +120,13 @@ async fn accept(org: &Org, listener: &TcpListener, tls: Option<Tls>) {
             continue;
         };
         stream.set_nodelay(true).unwrap_or_default();
-        connections.spawn(connection(org.clone(), stream, tls.clone()));
+        // Who connected before all clients went away is one of them, whenever it is heard.
+        let client = org.gone();
+        connections.spawn(connection(org.clone(), client, stream, tls.clone()));
     }
 }
 
-async fn connection(org: Org, stream: TcpStream, tls: Option<Tls>) {
+async fn connection(org: Org, client: u64, stream: TcpStream, tls: Option<Tls>) {
     let reset = Arc::new(AtomicBool::new(false));
     let line = Line {
         stream,
@@ -132,10 +134,10 @@ async fn connection(org: Org, stream: TcpStream, tls: Option<Tls>) {
     };
     // A client that breaks its connection off, or that we cut off, is no error of the org.
     match tls {
-        None => http(org, "http", line, reset).await,
+        None => http(org, "http", client, line, reset).await,
         Some(tls) => {
             if let Ok(stream) = tls.acceptor.accept(line).await {
-                http(org, "https", stream, reset).await;
+                http(org, "https", client, stream, reset).await;
             }
         }
     }
@@ -144,10 +146,10 @@ async fn connection(org: Org, stream: TcpStream, tls: Option<Tls>) {
 async fn http(
     org: Org,
     scheme: &'static str,
+    client: u64,
     stream: impl AsyncRead + AsyncWrite + Unpin,
     reset: Arc<AtomicBool>,
 ) {
-    let client = org.gone();
     let service = service_fn(|request| answer(org.clone(), scheme, client, request, &reset));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

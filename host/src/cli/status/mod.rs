@@ -68,7 +68,7 @@ fn of_another_configuration(
         return Err(super::validate::usage(errors));
     };
     super::start_plain_log(common)?;
-    super::tell(&super::escape_lines(&errors.render(super::colour())));
+    super::tell(&errors.render(super::colour()));
     super::tell("What runs does what was configured before:\n");
     follow(&mut client, args)
 }

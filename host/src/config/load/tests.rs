@@ -23,7 +23,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn load(folder: &TempDir) -> Result<Loaded, ConfigErrors> {
-    load_in(&folder.path().join("logweir.yaml"), None)
+    load_in(&folder.path().join("logweir.yaml"), None).map_err(|flawed| flawed.errors)
 }
 
 fn redacted(folder: &TempDir, page: &str) -> String {

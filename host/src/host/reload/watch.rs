@@ -22,10 +22,15 @@ impl FileWatch {
         }
     }
 
+    /// Whether nobody wrote to them since the look before.
+    pub fn rest(&self, stamp: u64) -> bool {
+        stamp == self.before
+    }
+
     /// Looks; says whether they are to be taken up now: they are other ones than those that were, and the same as at the
     /// look before. Who is in the midst of writing has not finished a moment later.
     pub fn look(&mut self, stamp: u64) -> bool {
-        let rests = stamp == self.before;
+        let rests = self.rest(stamp);
         self.before = stamp;
         let is_new = rests && stamp != self.taken;
         if is_new {

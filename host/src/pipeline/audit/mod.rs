@@ -128,7 +128,9 @@ pub enum AuditError {
     )]
     NotRead(Arc<str>),
     /// Nothing was delivered yet.
-    #[error("nothing of {0} is in the ledger yet, so nothing can be compared with it")]
+    #[error(
+        "nothing of {0} is in the ledger yet, so nothing can be compared with it: `logweir run` reads it first"
+    )]
     NothingKnown(Arc<str>),
     /// The ledger has forgotten what was delivered of that time.
     #[error(

@@ -72,6 +72,9 @@ impl Supervisor {
         let Some(seat) = self.seats.sources.get(index) else {
             return;
         };
+        if let Some(why) = self.seats.lost(seat, &self.common.acks) {
+            return self.source_ended(index, SourceEnd::Stopped(why));
+        }
         let newest = self.common.acks.newest(index);
         if newest.is_some()
             && let Err(why) = seat.owner.admits(&seat.identity.name, &work.owner)

@@ -34,6 +34,9 @@ pub struct Cursor {
     /// `Date` of the last accepted answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
+    /// When that was by our own clock, which may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ours: Option<String>,
     /// The size of the last full page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_page_bytes: Option<usize>,
@@ -92,6 +95,11 @@ impl Cursor {
     /// The time of the last event.
     pub fn last(&self) -> Option<u64> {
         from_rfc3339(self.last.as_ref()?)
+    }
+
+    /// When that was by our own clock.
+    pub fn ours(&self) -> Option<u64> {
+        from_rfc3339(self.ours.as_ref()?)
     }
 
     /// Up to when persisted events may have been delivered before.
@@ -157,7 +165,13 @@ impl Cursor {
         if let Some(Err(error)) = self.next.as_deref().map(Next::parse) {
             return Some(error.to_string());
         }
-        let times = [&self.again, &self.newest, &self.last, &self.date];
+        let times = [
+            &self.again,
+            &self.newest,
+            &self.last,
+            &self.date,
+            &self.ours,
+        ];
         let times = times.into_iter().chain([&self.doubt_until]).flatten();
         let stuck = self.stuck.iter().map(|stuck| &stuck.since);
         let mut times = times.chain([&self.since]).chain(stuck);

@@ -70,6 +70,7 @@ impl Reader {
             cursor.last = records.last.map(to_rfc3339).or(cursor.last.take());
             cursor.named_by = cursor.named_by.take().filter(|_| count > 0);
             cursor.stuck = None;
+            cursor.ours = Some(to_rfc3339(now.wall));
         }
         self.stuck_at_first = None;
         let met = meet::accepted(&mut place, asked.which, &facts);
@@ -151,10 +152,14 @@ impl Reader {
         stuck: Stuck,
         fault: PageFault,
     ) -> Result<Box<Page>, Error> {
+        let date = self.clock.date();
         let Some(place) = &mut self.position else {
             self.stuck_at_first = Some(stuck);
             return Err(no_page(fault));
         };
+        if asked.which == Which::Live && place.live.is_none() {
+            begin_live(place, date);
+        }
         log::error(format_args!(
             "a page can't be taken apart ({fault}), and is asked for again; it came {} times",
             stuck.times

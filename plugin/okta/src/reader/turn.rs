@@ -7,8 +7,8 @@
 //! seconds: beside a past that goes on, live is not asked more often than once a second.
 //!
 //! While the past's next page fails, no answer may tell how late it is, or only to readers that are dropped with it. Then
-//! it is as much later as we have waited; and a reader that has no answer yet takes our own time of day if that is later
-//! than its checkpoint's dates. Be it wrong: then live is asked once for each reader, and the past goes on behind it.
+//! it is as much later as we have waited; and a reader that has no answer yet may also compare our time of day with
+//! itself: `poll` after live was last accepted by it. Be that clock wrong: it is as wrong at both times.
 //!
 //! An org that is busier than its limit allows would never give the past a turn; so it gets each fourth page.
 
@@ -36,7 +36,9 @@ impl Reader {
         let catches_up = live.is_some_and(|live| live.backlog && has_its_run(place, live));
         // Whoever fails does not stop the other one.
         let failed = self.failed == Some(Which::Live) && past.backlog;
-        match !failed && (catches_up || self.live_is_due(place, self.late(place, now))) {
+        let is_due =
+            || self.live_is_due(place, self.late(place, now)) || self.is_due_by_ours(place, now);
+        match !failed && (catches_up || is_due()) {
             true => Which::Live,
             false => Which::Past,
         }
@@ -57,8 +59,23 @@ impl Reader {
         match self.clock.date() {
             Some(_) if self.failed == Some(Which::Past) => Some(self.clock.server(now)),
             Some(date) => Some(date),
-            None => place.date().map(|date| date.max(now.wall)),
+            None => place.date(),
         }
+    }
+
+    /// Whether live should be asked by a reader that has no answer yet.
+    fn is_due_by_ours(&self, place: &Checkpoint, now: Now) -> bool {
+        let (Some(past), None, None) = (&place.past, &place.window, self.clock.date()) else {
+            return false;
+        };
+        let poll = self.poll();
+        let (last, wait) = match &place.live {
+            Some(live) => (live.ours(), poll),
+            None if past.backlog => (past.ours(), LIVE_AFTER.min(poll)),
+            None => return false,
+        };
+        // Whichever way it jumped, live is asked, and from then on it is compared with where it is now.
+        last.is_some_and(|last| now.wall.abs_diff(last) >= wait)
     }
 
     /// Whether live should be asked, beside a past, when it is that late.
@@ -66,7 +83,7 @@ impl Reader {
         let (Some(past), None) = (&place.past, &place.window) else {
             return false;
         };
-        let poll = u64::try_from(self.config.poll.as_nanos()).unwrap_or(u64::MAX);
+        let poll = self.poll();
         match (&place.live, now) {
             (_, None) => false,
             (None, Some(now)) => {
@@ -79,6 +96,12 @@ impl Reader {
                 now >= last.saturating_add(poll) || went_back
             }),
         }
+    }
+}
+
+impl Reader {
+    fn poll(&self) -> u64 {
+        u64::try_from(self.config.poll.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -6,7 +6,9 @@ use super::*;
 fn an_audit_looks_no_further_back_than_the_ledger_remembers() {
     let text = format!("ledger: {{ keep: 1d }}\naudit: {{ since: 2d }}\n{GOOD}");
     let folder = folder(&[("logweir.yaml", &text)]);
-    let refused = load_in(&folder.path().join("logweir.yaml"), None).err();
+    let refused = load_in(&folder.path().join("logweir.yaml"), None)
+        .map_err(|flawed| flawed.errors)
+        .err();
     let said = refused.unwrap().render(false);
     assert!(
         said.contains("can't look back 2d when the ledger remembers 1d"),

@@ -97,7 +97,13 @@ outputs:
 fn the_state_folder_may_come_from_systemd() {
     let folder = folder(&[("logweir.yaml", GOOD)]);
     let main = folder.path().join("logweir.yaml");
-    let state = |given: &str| load_in(&main, Some(OsStr::new(given))).unwrap().plan.state;
+    let state = |given: &str| {
+        load_in(&main, Some(OsStr::new(given)))
+            .map_err(|flawed| flawed.errors)
+            .unwrap()
+            .plan
+            .state
+    };
     assert_eq!(
         state("/var/lib/one:/var/lib/two"),
         Path::new("/var/lib/one")

@@ -121,3 +121,21 @@ fn delivery_03_a_past_that_is_stuck_stops_nothing_that_is_live() {
     };
     assert_eq!(reader.turn(later), Which::Live);
 }
+
+#[test]
+fn delivery_03_a_first_page_of_live_that_is_stuck_is_counted_too() {
+    let mut reader = reader();
+    again(&mut reader, FULL, 0).unwrap();
+    let other = FULL.replace("\"1\"", "\"4\"").replace("\"2\"", "\"5\"");
+    again(&mut reader, &other, 3).unwrap();
+    for (times, second) in [(1, 100), (2, 300), (3, 500), (4, 699)] {
+        let page = again(&mut reader, UNFRAMEABLE, second).unwrap();
+        waits(&page);
+        let place = Checkpoint::read(&page.checkpoint).unwrap();
+        assert_eq!(place.live.unwrap().stuck.unwrap().times, times);
+        reader = resumed(&page.checkpoint);
+    }
+    let page = again(&mut reader, UNFRAMEABLE, 700).unwrap();
+    assert_eq!(page.batch.entries.len(), 2);
+    assert!(Checkpoint::read(&page.checkpoint).unwrap().past.is_some());
+}

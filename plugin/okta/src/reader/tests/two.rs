@@ -240,30 +240,34 @@ fn delivery_11_a_past_that_gets_no_answer_at_all_stops_nothing_that_is_live() {
 
 #[test]
 fn delivery_11_a_past_that_fails_each_reader_stops_nothing_that_is_live() {
-    let mut reader = both();
-    let (_, page) = step(&mut reader, 4, "after=p3", &old(3));
-    let asks = |seconds: u64| {
-        let wall = FEBRUARY + seconds * SECOND;
-        let now = Now { wall, ..now() };
-        path(&resumed(&page.checkpoint).request(now)).to_owned()
-    };
-    assert!(asks(5).contains("after=p3"));
-    assert!(asks(62).contains("after=p3"));
-    assert!(
-        asks(63).contains("after=l1"),
-        "a minute after live's last answer"
-    );
-    // A clock that is wrong costs one request for each reader.
-    let wrong = Now {
-        wall: FEBRUARY + 4_000_000 * SECOND,
-        ..now()
-    };
-    let mut reader = resumed(&page.checkpoint);
-    assert_eq!(reader.turn(wrong), Which::Live);
-    reader.request(wrong);
-    reader.on_head(200, dated(5, "after=l2&limit=2"));
-    reader.on_end(b"[]".to_vec(), wrong).unwrap();
-    assert_eq!(reader.turn(wrong), Which::Past);
+    for wrong in [0, 4_000_000 * SECOND] {
+        let at = |seconds: u64| Now {
+            wall: FEBRUARY + wrong + seconds * SECOND,
+            ..now()
+        };
+        let answer = |reader: &mut Reader, now: Now, next: &str, body: &str| {
+            let request = reader.request(now);
+            // By Okta's clock it stands still: nothing else may count.
+            reader.on_head(200, dated(4, &format!("{next}&limit=2")));
+            match reader.on_end(body.as_bytes().to_vec(), now) {
+                Ok(Outcome::Page(page)) => (path(&request).to_owned(), page.checkpoint),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut reader = both();
+        let (_, checkpoint) = answer(&mut reader, at(4), "after=p3", &old(3));
+        let mut reader = resumed(&checkpoint);
+        let (asked, checkpoint) = answer(&mut reader, at(200), "after=l2", "[]");
+        assert!(
+            asked.contains("after=l1"),
+            "live, which is due by any clock"
+        );
+        // From here on it is told by the same clock as before, right or wrong.
+        let asks = |seconds: u64| path(&resumed(&checkpoint).request(at(seconds))).to_owned();
+        for (seconds, wanted) in [(201, "after=p3"), (259, "after=p3"), (260, "after=l2")] {
+            assert!(asks(seconds).contains(wanted), "{wrong} {seconds}");
+        }
+    }
 }
 
 #[test]
