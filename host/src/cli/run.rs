@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
     // Before it is read: what changes meanwhile is another configuration.
     let stamp = config::stamp(&common.config, &[]);
-    let loaded = Loaded::load(&common.config).map_err(validate::usage)?;
+    let loaded = validate::load(common)?;
     let screen = Screen::choose(common.quiet, records_on_terminal(&loaded.plan));
     super::start_log(common, &loaded.plan, &screen)?;
     for warning in loaded.warnings() {

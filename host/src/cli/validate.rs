@@ -28,17 +28,8 @@ const NAMES_SHOWN_MAX: usize = 10;
 pub(crate) struct Args {}
 
 pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
+    let loaded = load(common)?;
     super::start_plain_log(common)?;
-    let loaded = match Loaded::load_or_rest(&common.config) {
-        Ok(loaded) => loaded,
-        Err(Flawed { errors, rest }) => {
-            let rest = rest.map(|rest| super::block_on(of_configurations(&rest)));
-            return Err(usage(match rest.transpose()? {
-                Some(more) => errors.and(more),
-                None => errors,
-            }));
-        }
-    };
     super::block_on(ask_plugins(&loaded))?;
     let warnings = loaded.render_warnings(super::colour());
     if !warnings.is_empty() {
@@ -57,6 +48,20 @@ pub(crate) fn run(common: &Common, _args: &Args) -> anyhow::Result<ExitCode> {
         settings(plan)
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration, or all that can be found wrong with it.
+pub(crate) fn load(common: &Common) -> anyhow::Result<Loaded> {
+    let (errors, rest) = match Loaded::load_or_rest(&common.config) {
+        Ok(loaded) => return Ok(loaded),
+        Err(Flawed { errors, rest }) => (errors, rest),
+    };
+    super::start_plain_log(common)?;
+    let more = rest.map(|rest| super::block_on(of_configurations(&rest)));
+    Err(usage(match more.transpose()? {
+        Some(more) => errors.and(more),
+        None => errors,
+    }))
 }
 
 async fn ask_plugins(loaded: &Loaded) -> anyhow::Result<()> {
