@@ -244,7 +244,7 @@ fn refusing(limit: u64, reset_s: i64) -> Verdict {
         remaining: 0,
         reset_s,
         refused: true,
-        impatient: false,
+        impatient: None,
     }
 }
 

@@ -56,11 +56,13 @@ struct Refused {
 }
 
 impl Refused {
-    /// Whether a request that comes now should not.
-    fn is_impatient(&mut self, now: i64) -> bool {
+    /// Whether a request that comes now should not, and if so, how long after the 429 it comes, and how long it should
+    /// have waited.
+    fn impatience(&mut self, now: i64) -> Option<(i64, i64)> {
         let crosses = now <= self.at_ms + GRACE_MS && !self.crossed;
         self.crossed |= crosses;
-        now < self.until_ms && !crosses
+        let impatient = now < self.until_ms && !crosses;
+        impatient.then_some((now - self.at_ms, self.until_ms - self.at_ms))
     }
 }
 
@@ -72,8 +74,9 @@ pub(crate) struct Verdict {
     /// Seconds since 1970, cut: the window may last up to a second longer.
     pub(crate) reset_s: i64,
     pub(crate) refused: bool,
-    /// Another request although an earlier 429 named the time to wait for.
-    pub(crate) impatient: bool,
+    /// Another request although an earlier 429 named the time to wait for: how long after that one, and how long it was
+    /// to wait, in milliseconds.
+    pub(crate) impatient: Option<(i64, i64)>,
 }
 
 /// All windows of an org.
@@ -176,7 +179,7 @@ impl Limits {
         let (token_used, refused_ms) = (of_token.used, of_token.refused_ms);
         let started_ms = of_token.started_ms;
         let refused = self.refused.get_mut(&(bucket, token.to_owned()));
-        let by_fault = refused.is_some_and(|refused| refused.is_impatient(now));
+        let by_fault = refused.and_then(|refused| refused.impatience(now));
         let others = self.others(bucket, started_ms, now);
         let token_used = token_used + others;
         let of_org = self.window(bucket, None, now);
@@ -208,7 +211,10 @@ impl Limits {
             remaining: token_left.min(org_left).saturating_sub(1),
             reset_s: (started_ms + self.window_ms).div_euclid(1000),
             refused,
-            impatient: by_fault || refused_ms.is_some_and(|at| now > at + GRACE_MS),
+            impatient: by_fault.or_else(|| {
+                let at = refused_ms.filter(|at| now > at + GRACE_MS)?;
+                Some((now - at, started_ms + self.window_ms - at))
+            }),
         }
     }
 
@@ -259,7 +265,11 @@ mod tests {
 
     fn take(limits: &mut Limits, token: &str, now: i64) -> (u64, bool, bool) {
         let verdict = limits.take(Bucket::Logs, token, now);
-        (verdict.remaining, verdict.refused, verdict.impatient)
+        (
+            verdict.remaining,
+            verdict.refused,
+            verdict.impatient.is_some(),
+        )
     }
 
     #[test]
@@ -289,10 +299,10 @@ mod tests {
     #[test]
     fn trap_14_who_a_fault_refused_is_impatient_until_the_moment_it_named() {
         let mut limits = Limits::new(100, 200, 60_000);
-        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient.is_some();
         assert!(!impatient(500, "t"));
         limits.refuse(Bucket::Logs, "t", Some(9), 1000);
-        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient.is_some();
         assert!(!impatient(1100, "t"), "it was under way");
         assert!(impatient(1200, "t"), "one at most was");
         assert!(impatient(1300, "t"));
@@ -300,7 +310,7 @@ mod tests {
         assert!(impatient(8_999, "t"));
         assert!(!impatient(9_000, "t"));
         limits.refuse(Bucket::Logs, "t", Some(8_200_000_000), 10_000);
-        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient;
+        let mut impatient = |now, token| limits.take(Bucket::Logs, token, now).impatient.is_some();
         assert!(!impatient(10_200, "t"));
         assert!(impatient(10_999, "t"));
         assert!(!impatient(11_000, "t"));

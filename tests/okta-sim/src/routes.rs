@@ -159,10 +159,12 @@ fn admit(call: &Call, route: &Route) -> Result<Option<Verdict>, Refusal> {
         };
     }
     let unaware = (call.org.limits()).is_unaware(bucket(route), &caller);
-    if verdict.impatient {
-        call.org
-            .recorder()
-            .violation(Rule::Impatient, call.target());
+    if let Some((after, told)) = verdict.impatient {
+        let case = format!(
+            "{after} ms after a 429 that named {told} ms: {}",
+            call.target()
+        );
+        call.org.recorder().violation(Rule::Impatient, case);
     }
     if verdict.refused {
         call.org.recorder().throttled(unaware);
