@@ -46,6 +46,7 @@ mod entrance;
 mod inlet;
 mod options;
 mod overlap;
+mod page;
 mod phase;
 mod position;
 mod queue;

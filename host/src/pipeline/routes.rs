@@ -5,8 +5,14 @@
 //! routes is closed when the last page that was underway to it is in it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::queue::QueueSender;
+
+/// How often who waits for room looks whose room that is.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The way to one output.
 #[derive(Clone)]
@@ -27,6 +33,21 @@ impl Routes {
     /// Those of this moment.
     pub(crate) fn now(&self) -> Arc<[Route]> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until each of their queues can take something. A reload may have it wait for others.
+    pub(crate) async fn room(&self) {
+        loop {
+            let now = self.now();
+            let all = async {
+                for route in &*now {
+                    route.queue.room().await;
+                }
+            };
+            if timeout(LOOK, all).await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// What is read from now on goes here.

@@ -16,14 +16,11 @@ use super::SourceEnd;
 use super::budget::{Guess, Share};
 use super::crowd::{Errand, Member, Seat};
 use super::inlet::Inlet;
+use super::page::{check, credential_other_than};
 use super::phase::{Phase, after};
 use super::retry::{Retry, Verdict};
-use super::routes::Routes;
 
 use crate::stage::{Pace, Page, Progress, Reader, Source, StageError, Start};
-
-/// The longest checkpoint: it is written with each commit, and a person must be able to read it.
-const CHECKPOINT_MAX: usize = 64 << 10;
 
 /// Opening a reader again takes a hundredth of it.
 const WORTH_GETTING_UP: Duration = Duration::from_millis(100);
@@ -33,9 +30,6 @@ const MEMORY: &str = "memory that other pages take";
 
 /// What a source waits for that reads faster than is written.
 const OUTPUTS: &str = "its outputs to take what was read";
-
-/// How often one that waits for outputs looks which ones they are.
-const ROUTES_LOOK: Duration = Duration::from_secs(1);
 
 /// What the live reader of a source has done, for who must know that something was asked for later than something
 /// else (delivery rule 14).
@@ -159,7 +153,7 @@ impl SourceTask {
     /// others.
     async fn room(&mut self) -> Result<(), SourceEnd> {
         let inlet = Arc::clone(&self.inlet);
-        let room = inlet.unless_stopped(has_room(&inlet.routes));
+        let room = inlet.unless_stopped(inlet.routes.room());
         self.hold_no_reader(OUTPUTS, room).await
     }
 
@@ -382,41 +376,4 @@ impl SourceTask {
             tracing::error!(source = %self.inlet.name(), %error, "can't be read and is not tried again");
         }
     }
-}
-
-/// Waits until each output can take something. A reload may have it wait for others.
-async fn has_room(routes: &Routes) {
-    loop {
-        let now = routes.now();
-        let all = async {
-            for route in &*now {
-                route.queue.room().await;
-            }
-        };
-        if timeout(ROUTES_LOOK, all).await.is_ok() {
-            return;
-        }
-    }
-}
-
-/// Waits until a source has another credential than that of this stamp.
-pub(crate) async fn credential_other_than(source: &dyn Source, stamp: u64, poll: Duration) {
-    while source.credential_stamp() == stamp {
-        sleep(poll).await;
-    }
-}
-
-/// What no reader may return, whoever implements it.
-pub(crate) fn check(page: &Page) -> Result<(), StageError> {
-    let length = page.checkpoint.len();
-    if length == 0 {
-        return Err(StageError::Crashed(
-            "it returned a page without a checkpoint".to_owned(),
-        ));
-    }
-    if length > CHECKPOINT_MAX {
-        let lie = format!("it returned a checkpoint of {length} bytes, more than {CHECKPOINT_MAX}");
-        return Err(StageError::Crashed(lie));
-    }
-    Ok(())
 }

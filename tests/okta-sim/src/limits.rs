@@ -58,11 +58,11 @@ struct Refused {
 impl Refused {
     /// Whether a request that comes now should not, and if so, how long after the 429 it comes, and how long it should
     /// have waited.
-    fn impatience(&mut self, now: i64) -> Option<(i64, i64)> {
+    fn impatience(&mut self, now: i64) -> Option<(u32, u32)> {
         let crosses = now <= self.at_ms + GRACE_MS && !self.crossed;
         self.crossed |= crosses;
         let impatient = now < self.until_ms && !crosses;
-        impatient.then_some((now - self.at_ms, self.until_ms - self.at_ms))
+        impatient.then_some((small(now - self.at_ms), small(self.until_ms - self.at_ms)))
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Verdict {
     pub(crate) refused: bool,
     /// Another request although an earlier 429 named the time to wait for: how long after that one, and how long it was
     /// to wait, in milliseconds.
-    pub(crate) impatient: Option<(i64, i64)>,
+    pub(crate) impatient: Option<(u32, u32)>,
 }
 
 /// All windows of an org.
@@ -213,7 +213,7 @@ impl Limits {
             refused,
             impatient: by_fault.or_else(|| {
                 let at = refused_ms.filter(|at| now > at + GRACE_MS)?;
-                Some((now - at, started_ms + self.window_ms - at))
+                Some((small(now - at), small(started_ms + self.window_ms - at)))
             }),
         }
     }
@@ -257,6 +257,11 @@ impl Limits {
         }
         window
     }
+}
+
+/// Milliseconds, none of which is longer than an hour.
+fn small(ms: i64) -> u32 {
+    u32::try_from(ms).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

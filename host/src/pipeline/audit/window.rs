@@ -6,8 +6,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{AuditError, Auditor};
 use crate::pipeline::budget::{Guess, Share};
+use crate::pipeline::page::{check, credential_other_than};
 use crate::pipeline::retry::{Retry, Verdict};
-use crate::pipeline::source::{check, credential_other_than};
 use crate::stage::{Page, Reader, StageError, Start};
 
 /// A closed stretch of the past, and where its reader is. Times are nanoseconds since 1970.
