@@ -56,7 +56,11 @@ pub(crate) fn run(
 ) -> anyhow::Result<Answer> {
     let answer = match Client::connect(&loaded.plan.state)? {
         Some(mut client) => client.ask_and_hear(request, |news| show(&news))?,
-        None => super::block_on(alone(loaded, source, request.clone(), &mut Shown(show)))?,
+        None => {
+            let signals = Signals::listen()?;
+            let news = &mut Shown(show);
+            super::block_on(alone(loaded, source, request.clone(), news, &signals))?
+        }
     };
     let Answer::Refused(why) = answer else {
         return Ok(answer);
@@ -154,8 +158,8 @@ async fn alone(
     source: &str,
     request: Request,
     news: &mut dyn News,
+    signals: &Signals,
 ) -> anyhow::Result<Answer> {
-    let signals = Signals::listen()?;
     let host = Host::prepare(&loaded.plan)
         .await
         .map_err(|error| super::usage_of(loaded, error))?;
@@ -175,7 +179,7 @@ async fn alone(
         signals.stop.cancel();
         answer
     };
-    let (answer, ended) = tokio::join!(asked, follow(pipeline, &signals));
+    let (answer, ended) = tokio::join!(asked, follow(pipeline, signals));
     ended?;
     answer.context("this is nothing that a source is asked for")
 }

@@ -49,8 +49,8 @@ pub(crate) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
         ..Options::default()
     };
     let outputs = loaded.plan.outputs.iter().map(Routed::planned).collect();
+    let signals = Signals::listen()?;
     let report = super::block_on(async {
-        let signals = Signals::listen()?;
         let reload = (!args.once).then_some(Reload {
             config: &common.config,
             stamp,

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use logweir::telemetry::acts::Act;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::interval;
@@ -21,15 +22,30 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on, for as long as the runtime lives.
+    /// Listens from now on, for as long as the process lives, in a runtime of its own.
+    ///
+    /// To be called before another runtime is made: one that runs already may pass on a signal between the moment in
+    /// which it is caught and the one in which somebody listens, and nobody would ever hear of it.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let stop = CancellationToken::new();
         let (reopen, reopened) = watch::channel(0);
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        let hang_up = signal(SignalKind::hangup())?;
-        tokio::spawn(stop_on(stop.clone(), interrupt, terminate));
-        tokio::spawn(reopen_on(reopen, hang_up, stop.clone()));
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (interrupt, terminate, hang_up) = {
+            let _inside = runtime.enter();
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+            )
+        };
+        let heard = stop.clone();
+        let listener = std::thread::Builder::new().name("signals".to_owned());
+        listener.spawn(move || {
+            runtime.block_on(async {
+                let stops = stop_on(heard.clone(), interrupt, terminate);
+                tokio::join!(stops, reopen_on(reopen, hang_up, heard));
+            });
+        })?;
         Ok(Self {
             stop,
             reopen: reopened,
