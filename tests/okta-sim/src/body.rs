@@ -11,6 +11,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
+use crate::under_way::UnderWay;
+
 /// A piece of a body.
 pub(crate) enum Step {
     Data(Bytes),
@@ -27,8 +29,8 @@ pub(crate) enum Step {
 pub(crate) struct StepBody {
     steps: VecDeque<Step>,
     sleeping: Option<Pin<Box<Sleep>>>,
-    /// Dropped when the last step is taken: what the client does next comes after.
-    until_end: Option<Box<dyn Send>>,
+    /// Done when the last step is taken: what the client does next comes after.
+    under_way: Option<UnderWay>,
 }
 
 impl StepBody {
@@ -36,14 +38,20 @@ impl StepBody {
         Self {
             steps: steps.into_iter().collect(),
             sleeping: None,
-            until_end: None,
+            under_way: None,
         }
     }
 
-    /// Keeps this until the body is sent or given up.
-    pub(crate) fn keeping(mut self, until_end: impl Send + 'static) -> Self {
-        self.until_end = Some(Box::new(until_end));
+    /// The body of the answer to this request.
+    pub(crate) fn of(mut self, request: UnderWay) -> Self {
+        self.under_way = Some(request);
         self
+    }
+
+    fn done(&mut self) {
+        if let Some(request) = self.under_way.take() {
+            request.done();
+        }
     }
 
     fn next(&mut self) -> Option<Bytes> {
@@ -76,7 +84,7 @@ impl Body for StepBody {
             }
             match self.steps.front() {
                 None => {
-                    self.until_end = None;
+                    self.done();
                     return Poll::Ready(None);
                 }
                 Some(Step::Pause(time)) => {
@@ -86,13 +94,13 @@ impl Body for StepBody {
                 Some(Step::Forever) => return Poll::Pending,
                 Some(Step::Cut) => {
                     self.steps.clear();
-                    self.until_end = None;
+                    self.done();
                     return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
                 }
                 Some(Step::Data(_) | Step::Stream(_)) => {
                     let data = self.next();
                     if self.steps.is_empty() {
-                        self.until_end = None;
+                        self.done();
                     }
                     if let Some(data) = data.filter(|data| !data.is_empty()) {
                         return Poll::Ready(Some(Ok(Frame::data(data))));

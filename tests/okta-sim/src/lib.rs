@@ -23,7 +23,7 @@
 //! - `faults`: what goes wrong and when; `faulty`: how that shows.
 //! - `logs`: `GET /api/v1/logs`: the question (`query`, `filter`), the position (`cursor`), the events (`page`, `store`).
 //! - `respond`: headers and body (`answer`, `body`, `compress`, `error`).
-//! - `report`: what clients did, and which rules they broke.
+//! - `report`: what clients did, and which rules they broke; `under_way`: how many at a time.
 //! - `org`, `config`, `clock`: what all of them ask; `generate`: the events of a fictional company.
 
 mod answer;
@@ -51,6 +51,7 @@ mod routes;
 mod server;
 mod store;
 mod tls;
+mod under_way;
 
 pub use config::{OrgConfig, RateHeaders};
 pub use faults::{Fault, FaultError, FaultKind};

@@ -1,8 +1,11 @@
 //! What clients did, and which of Okta's rules they broke.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+
+use crate::under_way::LogsUnderWay;
 
 /// What an org saw so far. Requests to `/sim/` count nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -83,7 +86,7 @@ pub enum Rule {
     TokenToWellKnown,
     /// A method the path does not know.
     WrongMethod,
-    /// More than two requests for logs under way with one token.
+    /// More than two requests for logs under way with one token, those not counted that their client gave up.
     TooManyInFlight,
     /// No `Accept` or no `User-Agent`.
     MissingHeader,
@@ -115,7 +118,7 @@ impl Report {
 pub(crate) struct Recorder {
     report: Report,
     in_flight: usize,
-    logs_in_flight: HashMap<String, usize>,
+    logs_under_way: LogsUnderWay,
     /// By an event's identity in the store.
     served: Vec<bool>,
     /// The greatest such identity, and one.
@@ -125,10 +128,14 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// The report, for an org with so many visible events.
     pub(crate) fn report(&self, events: usize) -> Report {
-        Report {
+        let mut report = Report {
             events,
             ..self.report.clone()
+        };
+        for case in self.logs_under_way.too_many() {
+            note(&mut report.violations, Rule::TooManyInFlight, case);
         }
+        report
     }
 
     pub(crate) fn begin(&mut self, path: &str) {
@@ -138,23 +145,22 @@ impl Recorder {
         self.report.peak_concurrency = self.report.peak_concurrency.max(self.in_flight);
     }
 
-    /// A request for logs with this token begins; how many it has under way now.
-    pub(crate) fn begin_logs(&mut self, token: &str) -> usize {
-        let under_way = self.logs_in_flight.entry(token.to_owned()).or_default();
-        *under_way += 1;
-        *under_way
+    /// A request for logs with this token begins.
+    pub(crate) fn begin_logs(&mut self, token: &str) -> u64 {
+        self.logs_under_way.begin(token, Instant::now())
     }
 
-    pub(crate) fn end(&mut self, logs_of: Option<&str>) {
+    /// A request ended, by an answer or because its client gave it up.
+    pub(crate) fn end(&mut self, logs: Option<u64>, given_up: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(under_way) = logs_of.and_then(|token| self.logs_in_flight.get_mut(token)) {
-            *under_way = under_way.saturating_sub(1);
+        if let Some(id) = logs {
+            self.logs_under_way.end(id, given_up, Instant::now());
         }
     }
 
     /// What is under way is nobody's any more.
     pub(crate) fn forget_under_way(&mut self) {
-        self.logs_in_flight.clear();
+        self.logs_under_way.forget();
     }
 
     pub(crate) fn status(&mut self, status: u16) {
@@ -208,18 +214,21 @@ impl Recorder {
     }
 
     pub(crate) fn violation(&mut self, rule: Rule, case: impl Into<String>) {
-        let violations = &mut self.report.violations;
-        match violations
-            .iter_mut()
-            .find(|violation| violation.rule == rule)
-        {
-            Some(violation) => violation.count += 1,
-            None => violations.push(Violation {
-                rule,
-                count: 1,
-                first: case.into(),
-            }),
-        }
+        note(&mut self.report.violations, rule, case);
+    }
+}
+
+fn note(violations: &mut Vec<Violation>, rule: Rule, case: impl Into<String>) {
+    match violations
+        .iter_mut()
+        .find(|violation| violation.rule == rule)
+    {
+        Some(violation) => violation.count += 1,
+        None => violations.push(Violation {
+            rule,
+            count: 1,
+            first: case.into(),
+        }),
     }
 }
 

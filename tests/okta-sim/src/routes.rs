@@ -18,10 +18,9 @@ use crate::oauth;
 use crate::org::Org;
 use crate::report::Rule;
 use crate::respond::respond;
+use crate::under_way::UnderWay;
 use crate::{LOGS_PATH, TOKEN_PATH, WELL_KNOWN_PATH};
 
-/// More requests for logs than this under way with one token are too many.
-const LOGS_IN_FLIGHT_MAX: usize = 2;
 const OWNER_ID: &str = "00uowner00of0token1d7";
 
 enum Route {
@@ -35,18 +34,6 @@ enum Route {
     Unknown,
 }
 
-/// Notes the end of a request.
-struct UnderWay {
-    org: Org,
-    logs_of: Option<String>,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.org.recorder().end(self.logs_of.as_deref());
-    }
-}
-
 /// Answers a client's request.
 pub(crate) async fn handle(
     org: Org,
@@ -56,24 +43,26 @@ pub(crate) async fn handle(
 ) -> Result<Response<StepBody>, Aborted> {
     let call = Call::new(org, scheme, client, (method, &uri, headers, body));
     call.org.recorder().begin(&call.path);
-    let mut under_way = UnderWay {
-        org: call.org.clone(),
-        logs_of: None,
-    };
+    let mut under_way = UnderWay::new(&call.org);
     note_manners(&call);
     if call.path == LOGS_PATH
         && let Some(caller) = caller(&call).filter(|_| !call.is_of_who_is_gone())
     {
-        note_in_flight(&call, &caller);
-        under_way.logs_of = Some(caller);
+        under_way.asks_for_logs(&caller);
     }
     let latency = call.org.config().latency;
     if latency > Duration::ZERO {
         tokio::time::sleep(latency).await;
     }
-    let answer = answer(&call).await?;
+    let answer = match answer(&call).await {
+        Ok(answer) => answer,
+        Err(aborted) => {
+            under_way.done();
+            return Err(aborted);
+        }
+    };
     call.org.recorder().status(answer.status.as_u16());
-    Ok(respond(&call, answer).map(|body| body.keeping(under_way)))
+    Ok(respond(&call, answer).map(|body| body.of(under_way)))
 }
 
 /// The rules in their order: method, token, limit; then what goes wrong; then the endpoint.
@@ -291,13 +280,5 @@ fn note_manners(call: &Call) {
             let case = format!("{name} on {}", call.path);
             call.org.recorder().violation(Rule::MissingHeader, case);
         }
-    }
-}
-
-fn note_in_flight(call: &Call, token: &str) {
-    let mut recorder = call.org.recorder();
-    let under_way = recorder.begin_logs(token);
-    if under_way > LOGS_IN_FLIGHT_MAX {
-        recorder.violation(Rule::TooManyInFlight, format!("{under_way} at a time"));
     }
 }

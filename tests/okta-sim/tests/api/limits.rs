@@ -148,3 +148,20 @@ async fn three_requests_for_logs_at_a_time_are_one_too_many() {
     assert_eq!(report.broken(Rule::TooManyInFlight), 1);
     assert_eq!(report.peak_concurrency, 3);
 }
+
+#[tokio::test]
+async fn requests_that_their_client_gave_up_are_not_under_way() {
+    let slow = OrgConfig {
+        latency: Duration::from_millis(300),
+        ..limited(100)
+    };
+    let pair = pair(slow).await;
+    for _ in 0..5 {
+        let given_up = tokio::time::timeout(Duration::from_millis(50), pair.get(LOGS)).await;
+        assert!(given_up.is_err(), "it was to take 300 ms");
+        at_a_time(&pair, 2).await;
+    }
+    let report = pair.running.report();
+    assert_eq!(report.violations, []);
+    assert_eq!(report.requests, 15);
+}
