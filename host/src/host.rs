@@ -23,6 +23,7 @@ use crate::http::{Clients, NetworkPolicy};
 use crate::plugin::{BUILTIN, Cache, ComponentSource, Plugin, PluginError, Plugins, builtin};
 use crate::stage::ConfigIssue;
 use crate::state::{Owner, State, StateError};
+use crate::units::in_tenths;
 use memory::StateMemory;
 use secrets::Secrets;
 
@@ -172,7 +173,7 @@ impl Assembly {
         if let Some(time) = plugin.compile_time() {
             tracing::info!(
                 plugin = label,
-                seconds = time.as_secs_f32(),
+                seconds = in_tenths(time),
                 "compiled the plugin"
             );
         }

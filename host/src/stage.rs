@@ -133,6 +133,9 @@ pub struct Progress {
     pub until: Option<u64>,
     /// What the reader is waiting for, if it does.
     pub waiting_for: Option<String>,
+    /// What fails, if the page brings nothing for that reason and the reader is to try again: a failure whose checkpoint
+    /// counts.
+    pub failing: Option<String>,
 }
 
 /// What can't be a record. It goes to the dead letter.

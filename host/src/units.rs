@@ -59,6 +59,11 @@ pub struct Period(pub Duration);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
+/// Seconds to a tenth, as logs say how long something takes.
+pub(crate) fn in_tenths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
 impl FromStr for Period {
     type Err = UnitError;
 

@@ -224,7 +224,7 @@ impl Reader for Live {
                 first: Some(journal.since),
                 reached: page.last().map(|event| event.published),
                 until: None,
-                waiting_for: None,
+                ..Progress::default()
             },
         })
     }

@@ -188,7 +188,7 @@ impl SystemReader {
                 first: Some(0),
                 reached: Some(end),
                 until: system.until,
-                waiting_for: None,
+                ..Progress::default()
             },
         }
     }

@@ -24,6 +24,7 @@ use super::status::OutputGauge;
 use super::{OpenOutput, Options, OutputEnd};
 use crate::record::Batch;
 use crate::stage::{Output, Rejected, StageError, Written};
+use crate::units::in_tenths;
 
 /// What an output's task works with.
 pub(crate) struct Wiring {
@@ -242,7 +243,7 @@ impl Delivery {
             return Err(OutputEnd::Failed(error.to_string()));
         };
         self.wiring.gauge.failing(&error.to_string());
-        tracing::warn!(output = %self.wiring.name, %error, retry_in_seconds = wait.as_secs_f32(), "can't be written");
+        tracing::warn!(output = %self.wiring.name, %error, retry_in_seconds = in_tenths(wait), "can't be written");
         Ok(wait)
     }
 }

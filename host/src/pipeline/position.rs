@@ -172,7 +172,7 @@ mod tests {
             first: Some(0),
             reached: Some(reached),
             until: Some(until),
-            waiting_for: None,
+            ..Progress::default()
         }
     }
 

@@ -21,6 +21,7 @@ use super::phase::{Phase, after};
 use super::retry::{Retry, Verdict};
 
 use crate::stage::{Pace, Page, Progress, Reader, Source, StageError, Start};
+use crate::units::in_tenths;
 
 /// Opening a reader again takes a hundredth of it.
 const WORTH_GETTING_UP: Duration = Duration::from_millis(100);
@@ -131,13 +132,17 @@ impl SourceTask {
         self.rest(pace).await
     }
 
-    /// A page is a success, unless it only says what is waited for: a run that is to end has patience for that, as for a
-    /// failure.
+    /// A page is a success, unless it says what fails; or only what is waited for: a run that is to end has patience for
+    /// that, as for a failure.
     fn judge(&mut self, page: &Page) -> Result<(), SourceEnd> {
-        let brings_something = page.progress.caught_up || !page.batch.is_empty();
-        let waits = page.progress.waiting_for.as_ref();
-        if let Some(reason) = waits.filter(|_| self.inlet.options.once && !brings_something) {
-            let error = StageError::Transient(format!("it waits for {reason}"));
+        let progress = &page.progress;
+        let brings_something = progress.caught_up || !page.batch.is_empty();
+        let waits = progress.waiting_for.as_ref();
+        let waits = waits.filter(|_| self.inlet.options.once);
+        let reason = waits.map(|what| format!("it waits for {what}"));
+        let reason = progress.failing.clone().or(reason);
+        if let Some(reason) = reason.filter(|_| !brings_something) {
+            let error = StageError::Transient(reason);
             return match self.retry.judge(&error) {
                 Verdict::Never => Err(SourceEnd::Stopped(error.to_string())),
                 Verdict::After(_) | Verdict::WhenAuthorized(_) => Ok(()),
@@ -354,7 +359,7 @@ impl SourceTask {
     /// Says what went wrong and what happens next, in the log and in the status.
     fn note(&self, error: &StageError, verdict: &Verdict) {
         let seconds = match verdict {
-            Verdict::After(wait) | Verdict::WhenAuthorized(wait) => Some(wait.as_secs_f32()),
+            Verdict::After(wait) | Verdict::WhenAuthorized(wait) => Some(in_tenths(*wait)),
             Verdict::Never => None,
         };
         match (error, verdict) {

@@ -202,6 +202,11 @@ impl SourceGauge {
         slow.watcher.page(progress);
         slow.reached = progress.reached.max(slow.reached);
         slow.caught_up |= progress.caught_up;
+        if let Some(why) = &progress.failing {
+            slow.watcher.disturbed();
+            slow.phase.fail(why);
+            return;
+        }
         slow.phase = match &progress.waiting_for {
             // Who is up to date waits for news, which is no reason to look.
             Some(reason) if !progress.caught_up => Phase::Waiting {
@@ -441,6 +446,21 @@ mod tests {
         progress.caught_up = true;
         gauge.progress(&progress);
         assert_eq!(phase(&gauge), Phase::Live);
+    }
+
+    #[test]
+    fn who_fails_with_a_checkpoint_is_failing() {
+        let gauge = gauge();
+        let mut progress = Progress {
+            failing: Some("no page".to_owned()),
+            ..Progress::default()
+        };
+        let phase = |gauge: &SourceGauge| gauge.snapshot(Instant::now()).phase;
+        gauge.progress(&progress);
+        assert!(matches!(phase(&gauge), Phase::Failing(failure) if failure.why == "no page"));
+        progress.failing = None;
+        gauge.progress(&progress);
+        assert!(matches!(phase(&gauge), Phase::Backfill { .. }));
     }
 
     #[test]

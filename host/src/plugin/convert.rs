@@ -60,12 +60,14 @@ pub(crate) fn pace(pace: types::Pace) -> Pace {
 }
 
 pub(crate) fn progress(progress: types::Progress, gate: &Gate) -> Progress {
+    let shown = |said: Option<String>| said.map(|said| text(&said, Some(gate)));
     Progress {
         caught_up: progress.caught_up,
         first: progress.first,
         reached: progress.reached,
         until: progress.until,
-        waiting_for: progress.waiting_for.map(|what| text(&what, Some(gate))),
+        waiting_for: shown(progress.waiting_for),
+        failing: shown(progress.failing),
     }
 }
 

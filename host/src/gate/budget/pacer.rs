@@ -336,7 +336,8 @@ impl Pacer {
 
     fn refuse(&mut self, told: &Told, now: Instant) -> Throttle {
         if told.limit == Some(0) {
-            let until = now + self.concurrency_hold();
+            let asked = told.retry_after.unwrap_or_default();
+            let until = now + self.concurrency_hold().max(asked);
             let why = HoldReason::Concurrency;
             self.refused = Some(Wait { until, why });
             return Throttle::Concurrency;

@@ -175,7 +175,9 @@ impl Reader {
         let mut page = Page::new(Default::default(), checkpoint, Pace::After(wait));
         page.overlap = place.window.is_some();
         page.progress = Progress {
-            waiting_for: Some(format!("another page from Okta: of this one, {fault}")),
+            failing: Some(format!(
+                "Okta's answer is no page, and another one is asked for: {fault}"
+            )),
             ..self.progress(&place, true, Met::default())
         };
         Ok(Box::new(page))
@@ -338,7 +340,7 @@ impl Reader {
                 first: from_rfc3339(&window.since),
                 reached: self.sides.past.reached,
                 until: from_rfc3339(&window.until),
-                waiting_for: None,
+                ..Progress::default()
             };
         }
         let (cursor, side) = match &place.past {
@@ -351,7 +353,7 @@ impl Reader {
             first: cursor.and_then(|cursor| from_rfc3339(&cursor.since)),
             reached: side.reached,
             until: self.until,
-            waiting_for: None,
+            ..Progress::default()
         }
     }
 }

@@ -332,7 +332,7 @@ impl Reader {
         let which = self.asked.as_ref().map(|asked| asked.which);
         let outcome = self.judge(body, now);
         let failed = match &outcome {
-            Ok(Outcome::Page(page)) => page.progress.waiting_for.is_some(),
+            Ok(Outcome::Page(page)) => page.progress.failing.is_some(),
             Ok(Outcome::AskAgain) => false,
             Err(error) => matches!(error, Error::Transient(_)),
         };

@@ -27,6 +27,9 @@ pub struct Progress {
     pub until: Option<u64>,
     /// What the reader is waiting for, if it does.
     pub waiting_for: Option<String>,
+    /// What fails, if this page brings nothing for that reason and the reader is to try again. An error says the same,
+    /// but leaves no checkpoint: this is for who has to remember how often, or since when, it failed.
+    pub failing: Option<String>,
 }
 
 /// What one read brought.

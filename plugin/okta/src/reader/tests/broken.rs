@@ -31,7 +31,7 @@ fn begun() -> Reader {
 fn waits(page: &Page) {
     assert!(page.batch.entries.is_empty() && page.refused.is_empty());
     assert!(!page.progress.caught_up);
-    let reason = page.progress.waiting_for.as_deref().unwrap();
+    let reason = page.progress.failing.as_deref().unwrap();
     assert!(reason.contains("can't be told apart"), "{reason}");
     assert!(matches!(page.pace, Pace::After(wait) if wait <= Duration::from_secs(60)));
 }
