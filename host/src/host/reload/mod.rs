@@ -7,7 +7,8 @@
 //!
 //! What differs is told by what two configurations mean ([`difference`]): a comment or the order of keys is no difference,
 //! another default share is one for each source that has it. A source whose plugin, `ca_file` or `client_cert` is a file
-//! with other content than before differs too. A secret in a file is read again when the file changes, with or without a reload ([`crate::plugin::Credentials::stamp`]).
+//! with other content than before differs too. A secret in a file is read again when the file changes, with or without a
+//! reload ([`crate::plugin::Credentials::stamp`]).
 //!
 //! Files are looked at every few seconds ([`watch`]).
 
