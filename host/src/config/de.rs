@@ -136,9 +136,9 @@ impl Fault {
                 let mistake = Mistake::at(place, format!("`{word}` is not possible here"));
                 mistake.maybe_help(suggestion(&word, known, "one of"))
             }
-            FaultKind::MissingKey(key) => {
-                Mistake::at(place, format!("the key `{key}` is missing")).label("belongs in here")
-            }
+            FaultKind::MissingKey(key) => Mistake::at(place, format!("the key `{key}` is missing"))
+                .label("belongs in here")
+                .maybe_help(example(key).map(str::to_owned)),
         }
     }
 }
@@ -183,6 +183,15 @@ impl de::Error for Fault {
 
     fn missing_field(field: &'static str) -> Self {
         Self::new(FaultKind::MissingKey(field))
+    }
+}
+
+/// What to write for a key that is missing, where its name alone does not say it.
+fn example(key: &str) -> Option<&'static str> {
+    match key {
+        "inputs" => Some("name the sources whose records it gets: `inputs: [acme]`"),
+        "plugin" => Some("name what reads it: `plugin: okta`"),
+        _ => None,
     }
 }
 

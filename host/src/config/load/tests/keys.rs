@@ -22,6 +22,7 @@ fn unknown_keys_are_refused_with_a_suggestion() {
         ·   ───┬───
         ·      ╰── belongs in here
         ╰────
+      help: name the sources whose records it gets: `inputs: [acme]`
 
       × unknown key `input`
         ╭─[logweir.yaml:10:26]
@@ -139,6 +140,7 @@ outputs:
        ·     ╰── belongs in here
      8 │     config: [1]
        ╰────
+      help: name what reads it: `plugin: okta`
 
       × expected a map of keys, found a list
        ╭─[logweir.yaml:8:5]
