@@ -273,16 +273,19 @@ impl Assembly {
         }
     }
 
+    /// Who the checkpoint of a source belongs to. Offline.
+    pub async fn owner(&mut self, plan: &SourcePlan) -> Result<Owner, Vec<SourceIssue>> {
+        let (plugin, grants) = self.validate(plan).await?;
+        Ok(owner_of(&plugin, &grants))
+    }
+
     fn connect(
         &self,
         plan: &SourcePlan,
         plugin: Arc<Plugin>,
         grants: Vec<Grant>,
     ) -> Result<HostSource, String> {
-        let owner = Owner {
-            plugin: plugin.description().name.clone(),
-            origin: origin_of(&grants),
-        };
+        let owner = owner_of(&plugin, &grants);
         let told = granted::told(&grants);
         let gate = Gate::new(
             GateConfig {
@@ -380,6 +383,13 @@ fn grant_issue(plan: &SourcePlan, error: &GrantError) -> SourceIssue {
         section,
         key,
         message,
+    }
+}
+
+fn owner_of(plugin: &Plugin, grants: &[Grant]) -> Owner {
+    Owner {
+        plugin: plugin.description().name.clone(),
+        origin: origin_of(grants),
     }
 }
 

@@ -128,6 +128,37 @@ fn delivery_18_a_checkpoint_of_another_org_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn delivery_18_an_organisation_that_was_renamed_goes_on_where_it_was() {
+    let org = Org::seeded(2_500, 3);
+    let house = House::with_one_source(&org.url);
+    house.run_ok(&["run", "--once"]);
+    let read = org.report();
+    // The same server by another name: to whoever reads it, another origin.
+    let renamed = org.url.replace("127.0.0.1", "localhost");
+    house.configure(&[("acme", &renamed)], &[("archive", "out.ndjson")], "");
+    let refused = house.run(&["run", "--once"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("`logweir state adopt acme`"));
+
+    let told = text(&house.run_ok(&["state", "adopt", "acme", "--dry-run"]));
+    assert!(told.contains(&org.url) && told.contains(&renamed), "{told}");
+    let unasked = house.run(&["state", "adopt", "acme"]);
+    assert_eq!(unasked.status.code(), Some(2), "{}", text(&unasked));
+    assert_eq!(house.run(&["run", "--once"]).status.code(), Some(1));
+
+    let told = text(&house.run_ok(&["state", "adopt", "acme", "--yes"]));
+    assert!(told.contains("act=state-adopted"), "{told}");
+    org.persist_now(7);
+    house.run_ok(&["run", "--once"]);
+    assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
+    let report = org.report();
+    assert_eq!(report.events_served, read.events_served + 7, "read again");
+    assert_eq!(report.violations, []);
+    let again = text(&house.run_ok(&["state", "adopt", "acme", "--yes"]));
+    assert!(again.contains("nothing was changed"), "{again}");
+}
+
+#[test]
 fn delivery_18_what_starts_in_mid_stream_and_what_is_left_over_is_named() {
     let org = Org::with_events(10);
     let house = House::with_one_source(&org.url);

@@ -1,22 +1,25 @@
-//! `logweir state list|show|rewind|forget`: what is stored of sources, for people.
+//! `logweir state list|show|rewind|adopt|forget`: what is stored of sources, for people.
 
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use jiff::Timestamp;
 use logweir::config::{Loaded, suggestion};
+use logweir::host::HostError;
 use logweir::state::{LedgerSize, State, StoredSource, Verdict};
 use logweir::telemetry::acts::{self, Act, Actor};
 use logweir::telemetry::escape;
 
 use super::moment::{self, Moment};
-use super::{Common, Usage, prompt};
+use super::{Common, Usage, errand, prompt};
 
 const EXAMPLES: &str = "\
 Examples:
   logweir state list
   logweir state show acme
   logweir state rewind acme --to 7d --dry-run    what would come again
+  logweir state adopt acme      its organisation has another domain now: go on where it was
   logweir state forget acme     its next run reads from the beginning again
 
 What is read again is delivered again.";
@@ -31,6 +34,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Have a source begin again at a time: its next run reads from there.
     Rewind(RewindArgs),
+    /// Have a source go on where it was, at the address that the configuration has now.
+    Adopt(AdoptArgs),
     /// Forget how far a source is: its next run reads from the beginning again.
     Forget(ForgetArgs),
 }
@@ -49,6 +54,18 @@ pub(crate) struct RewindArgs {
     #[arg(long, value_name = "TIME")]
     to: Moment,
     /// Say what would come again, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdoptArgs {
+    /// Name of the source, as `state list` shows it.
+    source: String,
+    /// Say what would be changed, and change nothing.
     #[arg(long)]
     dry_run: bool,
     /// Don't ask.
@@ -83,10 +100,12 @@ pub(crate) fn run(common: &Common, command: &Command) -> anyhow::Result<ExitCode
         }
         (Command::Show(args), Some(state)) => show(&state, args)?,
         (Command::Rewind(args), Some(state)) => rewind(&state, args)?,
+        (Command::Adopt(args), Some(state)) => adopt(&loaded, &state, args)?,
         (Command::Forget(args), Some(state)) => forget(&state, args)?,
         (
             Command::Show(ShowArgs { source })
             | Command::Rewind(RewindArgs { source, .. })
+            | Command::Adopt(AdoptArgs { source, .. })
             | Command::Forget(ForgetArgs { source, .. }),
             None,
         ) => return Err(unknown(source, &[]).into()),
@@ -244,6 +263,50 @@ fn comes_again(
         if again == 1 { "" } else { "s" },
         if again == 1 { "s" } else { "" },
     ))
+}
+
+fn adopt(loaded: &Loaded, state: &State, args: &AdoptArgs) -> anyhow::Result<()> {
+    let name = &args.source;
+    // Held from before the question: a running host would write it again.
+    let _lock = (!args.dry_run).then(|| state.lock()).transpose()?;
+    let before = find(state, name)?.owner;
+    errand::check_source(loaded, name)?;
+    let mut planned = loaded.plan.sources.iter();
+    let Some(planned) = planned.find(|source| *source.name == **name) else {
+        bail!("`{}` is not configured", escape::line(name));
+    };
+    let mut assembly = super::assembly(&loaded.plan.state)?;
+    let now = super::block_on(async { anyhow::Ok(assembly.owner(planned).await) })?;
+    let now = now.map_err(|issues| super::usage_of(loaded, HostError::Issues(issues)))?;
+    if now.plugin != before.plugin {
+        bail!(
+            "what is stored of `{}` is of the plugin {}, and no other one can read it; choose another name",
+            escape::line(name),
+            escape::line(&before.plugin)
+        );
+    }
+    let (from, to) = (escape::line(&before.origin), escape::line(&now.origin));
+    if now.origin == before.origin {
+        super::tell(&format!("`{name}` is at {to} already; nothing was changed"));
+        return Ok(());
+    }
+    super::tell(&format!(
+        "`{name}` was read at {from}, and the configuration has it at {to}. It goes on there, where it was: right if that is\n\
+         the same organisation at another address, and wrong if it is another one, whose past would never be read.",
+    ));
+    if args.dry_run {
+        super::tell("nothing was changed");
+        return Ok(());
+    }
+    let question = format!("Is that the same organisation as before, `{name}`?");
+    prompt::confirm(args.yes, "adopt", &question)?;
+    state.adopt(name, &now.origin)?;
+    let what = format!("a source goes on at {to}, and was at {from}");
+    acts::record(Act::StateAdopted, Actor::command(), name, &what);
+    super::tell(&format!(
+        "adopted: the next run of `{name}` goes on at {to}"
+    ));
+    Ok(())
 }
 
 fn unknown(name: &str, known: &[&str]) -> Usage {

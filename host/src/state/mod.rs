@@ -48,8 +48,14 @@ impl Owner {
         if self == other {
             return Ok(());
         }
+        let same = match self.plugin == other.plugin {
+            true => format!(
+                "if that is the same under a new address, `logweir state adopt {name}` lets it go on where it was; else "
+            ),
+            false => String::new(),
+        };
         Err(format!(
-            "the checkpoint stored for {name} belongs to {} at {}, and {name} is {} at {} now; \
+            "the checkpoint stored for {name} belongs to {} at {}, and {name} is {} at {} now; {same}\
              choose another name, or run `logweir state forget {name}` to begin from the start",
             self.plugin, self.origin, other.plugin, other.origin
         ))

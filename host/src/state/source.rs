@@ -74,6 +74,13 @@ impl State {
         Ok(self.execute(sql, params![source, signed(to)])? > 0)
     }
 
+    /// Has everything that is stored of a source belong to an origin from now on; says whether there is such a source.
+    /// Whoever asks knows that the same records are there.
+    pub fn adopt(&self, source: &str, origin: &str) -> Result<bool, StateError> {
+        let sql = "UPDATE source SET origin = ?2 WHERE name = ?1";
+        Ok(self.execute(sql, params![source, origin])? > 0)
+    }
+
     /// Forgets a source and everything about it; says whether there was one.
     pub fn forget(&self, source: &str) -> Result<bool, StateError> {
         self.transact(|transaction| {

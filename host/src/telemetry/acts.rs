@@ -16,6 +16,8 @@ pub enum Act {
     StateForgotten,
     /// A source begins again at a time.
     StateRewound,
+    /// A source goes on where it was, at another address.
+    StateAdopted,
     /// An audit delivers what is missing.
     AuditFix,
     /// More of the past is read than the first read did.
@@ -35,6 +37,7 @@ impl Act {
             Self::StateForgotten => "state-forgotten",
             Self::Reloaded => "reloaded",
             Self::StateRewound => "state-rewound",
+            Self::StateAdopted => "state-adopted",
             Self::AuditFix => "audit-fix",
             Self::Backfill => "backfill",
             Self::GrantsChanged => "grants-changed",

@@ -230,6 +230,7 @@ fn the_help_of_every_command_teaches_it() {
       list    List what is stored: how far every source and every output is
       show    Show what is stored of one source
       rewind  Have a source begin again at a time: its next run reads from there
+      adopt   Have a source go on where it was, at the address that the configuration has now
       forget  Forget how far a source is: its next run reads from the beginning again
       help    Print this message or the help of the given subcommand(s)
 
@@ -240,6 +241,7 @@ fn the_help_of_every_command_teaches_it() {
       logweir state list
       logweir state show acme
       logweir state rewind acme --to 7d --dry-run    what would come again
+      logweir state adopt acme      its organisation has another domain now: go on where it was
       logweir state forget acme     its next run reads from the beginning again
 
     What is read again is delivered again.
@@ -312,6 +314,19 @@ fn the_help_of_every_command_teaches_it() {
     A longer `backfill` in the configuration does nothing to a source that was read before: this does.
     What is new is followed meanwhile and comes first; what was delivered already does not come again.
     Ctrl-C interrupts it; the same command goes on where it was.
+    ");
+    insta::assert_snapshot!(help(&["state", "adopt"]), @r"
+    Have a source go on where it was, at the address that the configuration has now
+
+    Usage: logweir state adopt [OPTIONS] <SOURCE>
+
+    Arguments:
+      <SOURCE>  Name of the source, as `state list` shows it
+
+    Options:
+          --dry-run  Say what would be changed, and change nothing
+          --yes      Don't ask
+      -h, --help     Print help
     ");
     insta::assert_snapshot!(help(&["state", "forget"]), @r"
     Forget how far a source is: its next run reads from the beginning again
