@@ -162,7 +162,10 @@ const ASKED_BY_CHECK: u64 = 1;
 
 /// What an org has to say about who reads it.
 fn rules(org: &Org) -> Option<String> {
-    let report = org.report();
+    let report = Report {
+        windows: Vec::new(),
+        ..org.report()
+    };
     let Report {
         violations,
         throttled,
@@ -171,7 +174,11 @@ fn rules(org: &Org) -> Option<String> {
     } = &report;
     let broken = !violations.is_empty() || *throttled > 0 || *bounded > ASKED_BY_CHECK;
     let name = &org.name;
-    broken.then(|| format!("{name}: rules were broken, {throttled} 429s were ours: {report:?}"))
+    broken.then(|| {
+        format!(
+            "{name}: {throttled} 429s were ours, and rules were broken: {violations:#?}\n{report:?}"
+        )
+    })
 }
 
 #[cfg(test)]

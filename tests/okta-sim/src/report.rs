@@ -145,9 +145,9 @@ impl Recorder {
         self.report.peak_concurrency = self.report.peak_concurrency.max(self.in_flight);
     }
 
-    /// A request for logs with this token begins.
-    pub(crate) fn begin_logs(&mut self, token: &str) -> u64 {
-        self.logs_under_way.begin(token, Instant::now())
+    /// A request for a page of the logs with this token begins.
+    pub(crate) fn begin_logs(&mut self, token: &str, page: &str) -> u64 {
+        self.logs_under_way.begin(token, page, Instant::now())
     }
 
     /// A request ended, by an answer or because its client gave it up.

@@ -48,7 +48,7 @@ pub(crate) async fn handle(
     if call.path == LOGS_PATH
         && let Some(caller) = caller(&call).filter(|_| !call.is_of_who_is_gone())
     {
-        under_way.asks_for_logs(&caller);
+        under_way.asks_for_logs(&caller, end_of(&call.query));
     }
     let latency = call.org.config().latency;
     if latency > Duration::ZERO {
@@ -281,4 +281,10 @@ fn note_manners(call: &Call) {
             call.org.recorder().violation(Rule::MissingHeader, case);
         }
     }
+}
+
+/// Enough of a query to tell pages apart.
+fn end_of(query: &str) -> &str {
+    let from = query.len().saturating_sub(12);
+    query.get(from..).unwrap_or(query)
 }

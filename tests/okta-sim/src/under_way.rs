@@ -5,6 +5,7 @@
 //! way proves to be given up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::org::Org;
@@ -31,9 +32,9 @@ impl UnderWay {
         }
     }
 
-    /// It is one for logs, with this token.
-    pub(crate) fn asks_for_logs(&mut self, token: &str) {
-        self.logs = Some(self.org.recorder().begin_logs(token));
+    /// It is one for this page of the logs, with this token.
+    pub(crate) fn asks_for_logs(&mut self, token: &str, page: &str) {
+        self.logs = Some(self.org.recorder().begin_logs(token, page));
     }
 
     /// The client has its answer, or an end that the org made.
@@ -60,6 +61,7 @@ pub(crate) struct LogsUnderWay {
 #[derive(Debug)]
 struct Request {
     token: String,
+    asked: String,
     since: Instant,
 }
 
@@ -67,39 +69,74 @@ struct Request {
 #[derive(Debug)]
 struct Doubt {
     since: Instant,
-    requests: Vec<u64>,
-    case: String,
+    suspects: Vec<Suspect>,
+}
+
+/// A request among too many.
+#[derive(Debug)]
+struct Suspect {
+    id: u64,
+    asked: String,
+    /// Before the doubt.
+    begun: Duration,
+    /// How long after it, and whether it was given up.
+    ended: Option<(Duration, bool)>,
+}
+
+impl Suspect {
+    fn counts(&self) -> bool {
+        !matches!(self.ended, Some((later, true)) if later < HEARD_WITHIN)
+    }
+}
+
+impl fmt::Display for Suspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (asked, begun) = (&self.asked, self.begun.as_millis());
+        write!(f, "{asked} begun {begun} ms before")?;
+        match self.ended {
+            Some((later, true)) => write!(f, " and given up {} ms after", later.as_millis()),
+            Some((later, false)) => write!(f, " and answered {} ms after", later.as_millis()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Doubt {
+    fn is_justified(&self) -> bool {
+        self.suspects
+            .iter()
+            .filter(|suspect| suspect.counts())
+            .count()
+            > AT_A_TIME
+    }
 }
 
 impl LogsUnderWay {
-    /// A request with this token begins.
-    pub(crate) fn begin(&mut self, token: &str, now: Instant) -> u64 {
+    /// A request with this token begins, for this page.
+    pub(crate) fn begin(&mut self, token: &str, asked: &str, now: Instant) -> u64 {
         self.last += 1;
         let request = Request {
             token: token.to_owned(),
+            asked: asked.to_owned(),
             since: now,
         };
         self.requests.insert(self.last, request);
-        let of_token = |(_, request): &(&u64, &Request)| request.token == token;
-        let requests: Vec<u64> = self
+        let of_token = self
             .requests
             .iter()
-            .filter(of_token)
-            .map(|(id, _)| *id)
+            .filter(|(_, request)| request.token == token);
+        let suspects: Vec<_> = of_token
+            .map(|(id, request)| Suspect {
+                id: *id,
+                asked: request.asked.clone(),
+                begun: now.saturating_duration_since(request.since),
+                ended: None,
+            })
             .collect();
-        if requests.len() > AT_A_TIME {
-            let ages = requests.iter().filter_map(|id| self.requests.get(id));
-            let ages = ages.map(|request| now.saturating_duration_since(request.since).as_millis());
-            let ages: Vec<String> = ages.map(|ms| ms.to_string()).collect();
-            let case = format!(
-                "{} at a time, begun {} ms before",
-                ages.len(),
-                ages.join(", ")
-            );
+        if suspects.len() > AT_A_TIME {
             self.doubts.push(Doubt {
                 since: now,
-                requests,
-                case,
+                suspects,
             });
         }
         self.last
@@ -108,15 +145,14 @@ impl LogsUnderWay {
     /// A request ended, by its answer or because its client gave it up.
     pub(crate) fn end(&mut self, id: u64, given_up: bool, now: Instant) {
         self.requests.remove(&id);
-        if !given_up {
-            return;
-        }
-        self.doubts.retain_mut(|doubt| {
-            if now.saturating_duration_since(doubt.since) < HEARD_WITHIN {
-                doubt.requests.retain(|other| *other != id);
+        for doubt in &mut self.doubts {
+            let later = now.saturating_duration_since(doubt.since);
+            let mut suspects = doubt.suspects.iter_mut();
+            if let Some(suspect) = suspects.find(|suspect| suspect.id == id) {
+                suspect.ended = Some((later, given_up));
             }
-            doubt.requests.len() > AT_A_TIME
-        });
+        }
+        self.doubts.retain(Doubt::is_justified);
     }
 
     /// What is under way is nobody's any more.
@@ -124,9 +160,12 @@ impl LogsUnderWay {
         self.requests.clear();
     }
 
-    /// Each time that there were too many.
-    pub(crate) fn too_many(&self) -> impl Iterator<Item = &str> {
-        self.doubts.iter().map(|doubt| doubt.case.as_str())
+    /// Each time that there were too many, in words.
+    pub(crate) fn too_many(&self) -> impl Iterator<Item = String> {
+        self.doubts.iter().map(|doubt| {
+            let suspects: Vec<_> = doubt.suspects.iter().map(Suspect::to_string).collect();
+            format!("{} at a time: {}", suspects.len(), suspects.join("; "))
+        })
     }
 }
 
@@ -142,21 +181,27 @@ mod tests {
     fn two_are_allowed_to_each_token_and_three_are_not() {
         let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
         for token in ["a", "a", "b", "b"] {
-            under_way.begin(token, now);
+            under_way.begin(token, "page", now);
         }
         assert_eq!(count(&under_way), 0);
-        under_way.begin("a", now + Duration::from_millis(7));
-        let cases: Vec<&str> = under_way.too_many().collect();
-        assert_eq!(cases, ["3 at a time, begun 7, 7, 0 ms before"]);
+        under_way.begin("a", "new", now + Duration::from_millis(7));
+        under_way.end(2, false, now + Duration::from_millis(9));
+        let cases: Vec<_> = under_way.too_many().collect();
+        assert_eq!(
+            cases,
+            [
+                "3 at a time: page begun 7 ms before; page begun 7 ms before and answered 2 ms after; new begun 0 ms before"
+            ]
+        );
     }
 
     #[test]
     fn an_answer_in_time_makes_room() {
         let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
-        let first = under_way.begin("a", now);
-        under_way.begin("a", now);
+        let first = under_way.begin("a", "page", now);
+        under_way.begin("a", "page", now);
         under_way.end(first, false, now);
-        under_way.begin("a", now);
+        under_way.begin("a", "page", now);
         assert_eq!(count(&under_way), 0);
     }
 
@@ -164,9 +209,9 @@ mod tests {
     fn what_was_given_up_and_is_heard_of_a_little_later_does_not_count() {
         for (given_up, later, too_many) in [(true, 249, 0), (true, 250, 1), (false, 0, 1)] {
             let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
-            let first = under_way.begin("a", now);
-            under_way.begin("a", now);
-            under_way.begin("a", now);
+            let first = under_way.begin("a", "page", now);
+            under_way.begin("a", "page", now);
+            under_way.begin("a", "page", now);
             under_way.end(first, given_up, now + Duration::from_millis(later));
             assert_eq!(count(&under_way), too_many, "{given_up} after {later} ms");
         }
@@ -175,9 +220,9 @@ mod tests {
     #[test]
     fn one_given_up_of_four_leaves_one_too_many() {
         let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
-        let first = under_way.begin("a", now);
+        let first = under_way.begin("a", "page", now);
         for _ in 0..3 {
-            under_way.begin("a", now);
+            under_way.begin("a", "page", now);
         }
         assert_eq!(count(&under_way), 2);
         under_way.end(first, true, now);
