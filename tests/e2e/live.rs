@@ -170,3 +170,25 @@ fn empty_and_repeated_pages_self_links_and_foreign_hosts_cost_nothing() {
         assert_eq!(org.report().violations, [], "{kind:?}");
     }
 }
+
+#[test]
+fn trust_13_two_pages_are_asked_for_at_a_time_at_most_however_slow_they_come() {
+    let org = Org::new(OrgConfig {
+        events: 30_000,
+        live_per_sec: 300.0,
+        ..OrgConfig::default()
+    });
+    // Past and live both have more to read; each second page stops where the next one is asked for early.
+    let mut slow = Fault::new(FaultKind::Stall);
+    slow.percent = Some(50.0);
+    slow.ms = Some(300);
+    org.fault(slow);
+    let house = house(&org, "      limit: 100\n");
+    let running = house.start(&["run"]);
+    std::thread::sleep(Duration::from_secs(15));
+    running.stop();
+    let report = org.report();
+    assert_eq!(report.violations, []);
+    assert_eq!(report.peak_concurrency, 2, "{report:?}");
+    assert!(house.lines("out.ndjson").len() > 2_000, "both were read");
+}

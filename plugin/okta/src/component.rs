@@ -11,14 +11,14 @@ use crate::check::{self, Answer, Check};
 use crate::describe::describe;
 use crate::reader::{Now, Outcome, Reader};
 
-/// A reader and what was asked early for the next pages of its cursors.
+/// A reader and what was asked early for the next page of one of its cursors.
 struct Okta {
     begun: Instant,
     reader: Reader,
-    early: Vec<Early>,
+    early: Option<Early>,
 }
 
-/// A request that was sent before it was its turn. There is one for each cursor at most.
+/// A request that was sent before it was its turn.
 struct Early {
     request: Request,
     pending: Result<Pending, HttpError>,
@@ -35,7 +35,7 @@ impl Source for Okta {
         Ok(Self {
             begun: time::monotonic(),
             reader: Reader::open(config, start)?,
-            early: Vec::new(),
+            early: None,
         })
     }
 
@@ -56,7 +56,10 @@ impl Source for Okta {
             // What was asked early because of a page that was not accepted is not wanted, nor what a cursor that ended
             // would have read.
             let reader = &self.reader;
-            self.early.retain(|early| reader.follows(&early.request));
+            self.early = self
+                .early
+                .take()
+                .filter(|early| reader.follows(&early.request));
             if let Outcome::Page(page) = result? {
                 return Ok(*page);
             }
@@ -74,9 +77,8 @@ impl Okta {
 
     fn exchange(&mut self) -> Result<Outcome, Error> {
         let request = self.reader.request(self.now());
-        let early = self.early.iter().position(|early| early.request == request);
-        let pending = match early {
-            Some(at) => self.early.swap_remove(at).pending,
+        let pending = match self.early.take_if(|early| early.request == request) {
+            Some(early) => early.pending,
             None => request.send(),
         };
         let mut body = Vec::with_capacity(self.reader.expected_bytes());
@@ -101,8 +103,12 @@ impl Okta {
             if body.len() > limit {
                 return Err(HttpError::TooLarge { limit });
             }
-            if let Some(next) = self.reader.on_bytes(body) {
-                self.early.push(Early {
+            // One at a time: what was asked for the other cursor may still be under way, and an org is asked for two pages
+            // at a time at most.
+            if self.early.is_none()
+                && let Some(next) = self.reader.on_bytes(body)
+            {
+                self.early = Some(Early {
                     pending: next.clone().send(),
                     request: next,
                 });

@@ -86,7 +86,7 @@ pub enum Rule {
     TokenToWellKnown,
     /// A method the path does not know.
     WrongMethod,
-    /// More than two requests for logs under way with one token, those not counted that their client gave up.
+    /// More than two requests for logs under way with one token.
     TooManyInFlight,
     /// No `Accept` or no `User-Agent`.
     MissingHeader,

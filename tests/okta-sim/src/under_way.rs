@@ -1,8 +1,6 @@
 //! Requests for logs under way: two at a time with one token, and no more.
 //!
-//! What counts is what a client waits for. That it gave a request up is heard on another connection than its next request,
-//! and by another task; so one too many is in doubt for a moment, and clears itself when one of those that were under
-//! way proves to be given up.
+//! What became of each of those that were too many is noted too, so that it can be told why.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +10,6 @@ use crate::org::Org;
 
 /// More requests for logs than this under way with one token are too many.
 const AT_A_TIME: usize = 2;
-
-/// How long it may take until a given-up request is known to be.
-const HEARD_WITHIN: Duration = Duration::from_millis(250);
 
 /// A request, until it is answered or given up: what is dropped before it is [done](Self::done) was given up.
 pub(crate) struct UnderWay {
@@ -55,7 +50,7 @@ pub(crate) struct LogsUnderWay {
     /// By their numbers, the older ones first.
     requests: BTreeMap<u64, Request>,
     last: u64,
-    doubts: Vec<Doubt>,
+    crowds: Vec<Crowd>,
 }
 
 #[derive(Debug)]
@@ -65,31 +60,25 @@ struct Request {
     since: Instant,
 }
 
-/// Too many at a time, unless some of them were given up.
+/// Too many at a time.
 #[derive(Debug)]
-struct Doubt {
+struct Crowd {
     since: Instant,
-    suspects: Vec<Suspect>,
+    among: Vec<Member>,
 }
 
 /// A request among too many.
 #[derive(Debug)]
-struct Suspect {
+struct Member {
     id: u64,
     asked: String,
-    /// Before the doubt.
+    /// How long before the last of them.
     begun: Duration,
-    /// How long after it, and whether it was given up.
+    /// How long after that, and whether it was given up.
     ended: Option<(Duration, bool)>,
 }
 
-impl Suspect {
-    fn counts(&self) -> bool {
-        !matches!(self.ended, Some((later, true)) if later < HEARD_WITHIN)
-    }
-}
-
-impl fmt::Display for Suspect {
+impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (asked, begun) = (&self.asked, self.begun.as_millis());
         write!(f, "{asked} begun {begun} ms before")?;
@@ -98,16 +87,6 @@ impl fmt::Display for Suspect {
             Some((later, false)) => write!(f, " and answered {} ms after", later.as_millis()),
             None => Ok(()),
         }
-    }
-}
-
-impl Doubt {
-    fn is_justified(&self) -> bool {
-        self.suspects
-            .iter()
-            .filter(|suspect| suspect.counts())
-            .count()
-            > AT_A_TIME
     }
 }
 
@@ -125,19 +104,16 @@ impl LogsUnderWay {
             .requests
             .iter()
             .filter(|(_, request)| request.token == token);
-        let suspects: Vec<_> = of_token
-            .map(|(id, request)| Suspect {
+        let among: Vec<_> = of_token
+            .map(|(id, request)| Member {
                 id: *id,
                 asked: request.asked.clone(),
                 begun: now.saturating_duration_since(request.since),
                 ended: None,
             })
             .collect();
-        if suspects.len() > AT_A_TIME {
-            self.doubts.push(Doubt {
-                since: now,
-                suspects,
-            });
+        if among.len() > AT_A_TIME {
+            self.crowds.push(Crowd { since: now, among });
         }
         self.last
     }
@@ -145,14 +121,13 @@ impl LogsUnderWay {
     /// A request ended, by its answer or because its client gave it up.
     pub(crate) fn end(&mut self, id: u64, given_up: bool, now: Instant) {
         self.requests.remove(&id);
-        for doubt in &mut self.doubts {
-            let later = now.saturating_duration_since(doubt.since);
-            let mut suspects = doubt.suspects.iter_mut();
-            if let Some(suspect) = suspects.find(|suspect| suspect.id == id) {
-                suspect.ended = Some((later, given_up));
+        for crowd in &mut self.crowds {
+            let later = now.saturating_duration_since(crowd.since);
+            let mut among = crowd.among.iter_mut();
+            if let Some(member) = among.find(|member| member.id == id) {
+                member.ended = Some((later, given_up));
             }
         }
-        self.doubts.retain(Doubt::is_justified);
     }
 
     /// What is under way is nobody's any more.
@@ -162,9 +137,9 @@ impl LogsUnderWay {
 
     /// Each time that there were too many, in words.
     pub(crate) fn too_many(&self) -> impl Iterator<Item = String> {
-        self.doubts.iter().map(|doubt| {
-            let suspects: Vec<_> = doubt.suspects.iter().map(Suspect::to_string).collect();
-            format!("{} at a time: {}", suspects.len(), suspects.join("; "))
+        self.crowds.iter().map(|crowd| {
+            let among: Vec<_> = crowd.among.iter().map(Member::to_string).collect();
+            format!("{} at a time: {}", among.len(), among.join("; "))
         })
     }
 }
@@ -206,26 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_and_is_heard_of_a_little_later_does_not_count() {
-        for (given_up, later, too_many) in [(true, 249, 0), (true, 250, 1), (false, 0, 1)] {
-            let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
-            let first = under_way.begin("a", "page", now);
-            under_way.begin("a", "page", now);
-            under_way.begin("a", "page", now);
-            under_way.end(first, given_up, now + Duration::from_millis(later));
-            assert_eq!(count(&under_way), too_many, "{given_up} after {later} ms");
-        }
-    }
-
-    #[test]
-    fn one_given_up_of_four_leaves_one_too_many() {
+    fn what_is_given_up_makes_room_and_is_told() {
         let (mut under_way, now) = (LogsUnderWay::default(), Instant::now());
         let first = under_way.begin("a", "page", now);
-        for _ in 0..3 {
-            under_way.begin("a", "page", now);
-        }
-        assert_eq!(count(&under_way), 2);
-        under_way.end(first, true, now);
-        assert_eq!(count(&under_way), 1);
+        under_way.begin("a", "page", now);
+        under_way.begin("a", "page", now);
+        under_way.end(first, true, now + Duration::from_millis(4));
+        under_way.begin("a", "page", now);
+        assert_eq!(count(&under_way), 2, "three, and three again");
+        let told = under_way.too_many().next().unwrap();
+        assert!(
+            told.contains("begun 0 ms before and given up 4 ms after"),
+            "{told}"
+        );
     }
 }

@@ -18,8 +18,9 @@
 //!
 //! The next page is asked for while the body of this one still comes in, when all of this holds: the cursor's page
 //! before was full, so that there is a backlog; this answer is 200, no HTML, begins as an array, and names a next page
-//! other than itself; and more bytes are here than half of the last full page. The answer, or its error, is used when it
-//! is this cursor's turn again, and only when this page was accepted; when this page turns out to be none, it is dropped.
+//! other than itself; more bytes are here than half of the last full page; and nothing that was asked early is still to
+//! be used, so that no more than two requests are under way. The answer, or its error, is used when it is this cursor's
+//! turn again, and only when this page was accepted; when this page turns out to be none, it is dropped.
 //!
 //! What this costs: an idle poll is one request, because nothing is asked early without a backlog. `N` events are
 //! `⌈N/limit⌉` requests if the last page is short and small, and one more if it is short and large (it was followed

@@ -159,6 +159,7 @@ async fn requests_that_their_client_gave_up_are_not_under_way() {
     for _ in 0..5 {
         let given_up = tokio::time::timeout(Duration::from_millis(50), pair.get(LOGS)).await;
         assert!(given_up.is_err(), "it was to take 300 ms");
+        tokio::time::sleep(Duration::from_millis(50)).await;
         at_a_time(&pair, 2).await;
     }
     let report = pair.running.report();
