@@ -283,7 +283,8 @@ impl Pacer {
             next.ask(self.longest, over);
         }
         self.window = Some(next);
-        self.fill(&next, now);
+        // That one may be over by now as well; the one after it begins with a request.
+        self.advance(now);
     }
 
     fn fill(&mut self, window: &Window, now: Instant) {
