@@ -102,3 +102,102 @@ fn trap_14_a_429_says_whose_doing_it_is_and_is_waited_out() {
         .collect();
     assert_eq!(throttles, [Throttle::Ours; 2]);
 }
+
+/// An answer that refuses, with these headers and no others.
+fn refusal(headers: &[(&'static str, &str)]) -> (StatusCode, HeaderMap) {
+    let headers = headers.iter().map(|(name, value)| {
+        let name = http::HeaderName::from_static(name);
+        (name, value.parse().unwrap())
+    });
+    (StatusCode::TOO_MANY_REQUESTS, headers.collect())
+}
+
+/// When the next request may go out, and what it waits for until then, after one at 100 that others left nothing for
+/// until 60,000 and whose refusal says this.
+fn after_a_used_up_window(retry_after: &str) -> (u64, HoldReason) {
+    let (mut clocked, mut peer) = (Clocked::new(50), Peer::new(60_000, 10));
+    (0..10).for_each(|_| drop(peer.take(0, false)));
+    clocked.ask(Priority::Live, 100).unwrap();
+    let (status, mut headers) = peer.take(100, true);
+    headers.insert("retry-after", retry_after.parse().unwrap());
+    let throttle = clocked.answered(100, 100, &(status, headers));
+    assert_eq!(throttle, Some(Throttle::Others));
+    let (until, why) = clocked.ask(Priority::Live, 200).unwrap_err();
+    let again = clocked.ask(Priority::Live, until - 1).unwrap_err();
+    assert_eq!(again, (until, why), "{retry_after:?}");
+    assert_eq!(clocked.ask(Priority::Live, until), Ok(()));
+    (until, why)
+}
+
+#[test]
+fn after_a_429_nothing_goes_out_before_the_later_of_the_windows_end_and_what_it_says_itself() {
+    let refused = |until| (until, HoldReason::Refused);
+    assert_eq!(after_a_used_up_window("90"), refused(90_100));
+    assert_eq!(after_a_used_up_window(" 3599 "), refused(3_599_100));
+    for sooner in ["0", "5", "60"] {
+        assert_eq!(after_a_used_up_window(sooner), refused(61_100), "{sooner}");
+    }
+}
+
+#[test]
+fn after_a_429_that_tells_of_no_window_what_it_says_itself_is_waited_for() {
+    let mut clocked = Clocked::new(50);
+    clocked.ask(Priority::Live, 100).unwrap();
+    clocked.answered(100, 200, &refusal(&[("retry-after", "7")]));
+    let held = Err((7_200, HoldReason::Refused));
+    assert_eq!(clocked.ask(Priority::Live, 200), held);
+    assert_eq!(clocked.ask(Priority::Backlog, 7_199), held);
+    assert_eq!(clocked.ask(Priority::Backlog, 7_200), Ok(()));
+}
+
+/// When the next request may go out after one at 0 that was one too many at once.
+fn after_too_many_at_once(retry_after: &str) -> u64 {
+    let mut clocked = Clocked::new(50);
+    clocked.ask(Priority::Live, 0).unwrap();
+    let headers = [
+        ("limit", "0"),
+        ("remaining", "0"),
+        ("retry-after", retry_after),
+    ];
+    let throttle = clocked.answered(0, 0, &refusal(&headers));
+    assert_eq!(throttle, Some(Throttle::Concurrency));
+    let (until, why) = clocked.ask(Priority::Live, 0).unwrap_err();
+    assert_eq!(why, HoldReason::Concurrency);
+    assert!(clocked.ask(Priority::Live, until - 1).is_err());
+    assert_eq!(clocked.ask(Priority::Live, until), Ok(()));
+    until
+}
+
+#[test]
+fn too_many_at_once_are_held_back_for_as_long_as_the_peer_says_itself_if_that_is_longer() {
+    assert_eq!(after_too_many_at_once("20"), 20_000);
+    assert_eq!(after_too_many_at_once("3599"), 3_599_000);
+    for sooner in ["0", "1"] {
+        let until = after_too_many_at_once(sooner);
+        assert!((1_000..=2_001).contains(&until), "{sooner}: {until}");
+    }
+}
+
+#[test]
+fn a_retry_after_that_is_no_number_of_seconds_within_an_hour_is_ignored() {
+    for nonsense in [
+        "Fri, 31 Dec 2027 23:59:59 GMT",
+        "-5",
+        "3600",
+        "86400",
+        "18446744073709551616",
+        "1.5",
+        "soon",
+        "",
+    ] {
+        let window = (61_100, HoldReason::Refused);
+        assert_eq!(after_a_used_up_window(nonsense), window, "{nonsense:?}");
+        let until = after_too_many_at_once(nonsense);
+        assert!((1_000..=2_001).contains(&until), "{nonsense:?}: {until}");
+
+        let mut clocked = Clocked::new(50);
+        clocked.ask(Priority::Live, 0).unwrap();
+        clocked.answered(0, 0, &refusal(&[("retry-after", nonsense)]));
+        assert_eq!(clocked.ask(Priority::Live, 1), Ok(()), "{nonsense:?}");
+    }
+}
