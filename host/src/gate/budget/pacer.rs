@@ -340,7 +340,7 @@ impl Pacer {
             let asked = told.retry_after.unwrap_or_default();
             let until = now + self.concurrency_hold().max(asked);
             let why = HoldReason::Concurrency;
-            self.refused = Some(Wait { until, why });
+            self.wait_for(Wait { until, why });
             return Throttle::Concurrency;
         }
         self.at_once = 0;
@@ -348,12 +348,19 @@ impl Pacer {
         if let Some(wait) = window.max(told.retry_after) {
             let until = now + wait;
             let why = HoldReason::Refused;
-            self.refused = Some(Wait { until, why });
+            self.wait_for(Wait { until, why });
         }
         let over = |window: &Window| window.used + self.in_flight > self.share.of(window.limit);
         match self.window.as_ref().is_some_and(over) {
             true => Throttle::Ours,
             false => Throttle::Others,
+        }
+    }
+
+    /// One of several refusals at once takes back nothing of what another one asked for.
+    fn wait_for(&mut self, wait: Wait) {
+        if self.refused.is_none_or(|known| known.until < wait.until) {
+            self.refused = Some(wait);
         }
     }
 

@@ -201,3 +201,22 @@ fn a_retry_after_that_is_no_number_of_seconds_within_an_hour_is_ignored() {
         assert_eq!(clocked.ask(Priority::Live, 1), Ok(()), "{nonsense:?}");
     }
 }
+
+#[test]
+fn of_several_refusals_at_once_none_shortens_what_another_one_asks_for() {
+    let later: &[(&'static str, &str)] = &[("retry-after", "120")];
+    let at_once: &[(&'static str, &str)] = &[("limit", "0"), ("remaining", "0")];
+    let sooner: &[(&'static str, &str)] = &[("retry-after", "3")];
+    for order in [[later, at_once, sooner], [sooner, at_once, later]] {
+        let mut clocked = Clocked::new(50);
+        (0..3).for_each(|_| clocked.ask(Priority::Live, 0).unwrap());
+        for headers in order {
+            clocked.answered(0, 0, &refusal(headers));
+        }
+        let held = Err((120_000, HoldReason::Refused));
+        for now in [0, 3_000, 15_000, 119_999] {
+            assert_eq!(clocked.ask(Priority::Live, now), held);
+        }
+        assert_eq!(clocked.ask(Priority::Live, 120_000), Ok(()));
+    }
+}
