@@ -69,9 +69,9 @@ fn trust_13_many_short_lives_in_one_window_have_no_burst_each() {
     assert!((20..=60).contains(&sent), "{sent}: more than the share");
 }
 
-#[test]
-fn trust_13_requests_without_answers_are_not_waited_for_longer_than_they_can_count() {
-    let (mut clocked, mut peer) = (Clocked::new(50), Peer::new(60_000, 10));
+/// How many requests go out within 1,000,000 to a peer that answers the first one alone, and how long they are apart at most.
+fn unanswered(limit: u64) -> (usize, Option<u64>) {
+    let (mut clocked, mut peer) = (Clocked::new(50), Peer::new(60_000, limit));
     clocked.ask(Priority::Backlog, 0).unwrap();
     let answer = peer.take(10, true);
     assert_eq!(clocked.answered(0, 20, &answer), None);
@@ -88,8 +88,21 @@ fn trust_13_requests_without_answers_are_not_waited_for_longer_than_they_can_cou
         }
     }
     let longest = sent.windows(2).map(|pair| pair[1] - pair[0]).max();
+    (sent.len(), longest)
+}
+
+#[test]
+fn trust_13_requests_without_answers_are_not_waited_for_longer_than_they_can_count() {
+    let (sent, longest) = unanswered(10);
     assert!(longest < Some(125_000), "{longest:?}");
-    assert!(sent.len() >= 30, "{} requests", sent.len());
+    assert!(sent >= 30, "{sent} requests");
+}
+
+#[test]
+fn a_window_ends_in_which_nobody_asks_since_all_of_the_share_may_be_under_way() {
+    let (sent, longest) = unanswered(2);
+    assert!(longest < Some(125_000), "{longest:?}");
+    assert!(sent >= 8, "{sent} requests");
 }
 
 #[test]
