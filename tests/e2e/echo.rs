@@ -44,7 +44,15 @@ fn request_on(socket: &mut TcpStream) -> String {
     while !request.ends_with(b"\r\n\r\n") && socket.read(&mut byte).unwrap() > 0 {
         request.extend(byte);
     }
-    String::from_utf8(request).unwrap()
+    let mut request = String::from_utf8(request).unwrap();
+    let lines = request.lines().filter_map(|line| line.split_once(": "));
+    let length = lines
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .find_map(|(_, length)| length.parse().ok());
+    // What was not read when the connection ends would take the answer along.
+    let mut body = socket.take(length.unwrap_or(0));
+    body.read_to_string(&mut request).unwrap();
+    request
 }
 
 /// An answer after which the connection is closed.

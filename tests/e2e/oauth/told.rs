@@ -3,6 +3,8 @@
 use std::process::Output;
 
 use super::*;
+use crate::echo::{Echo, answer};
+use crate::proof::wait_until;
 
 #[test]
 fn check_tells_what_an_app_may() {
@@ -237,5 +239,53 @@ fn credentials_that_do_not_fit_the_plugin_are_told_where_they_stand() {
         assert_eq!(output.status.code(), Some(2), "{credentials}: {said}");
         assert!(said.contains(part), "{part}: {said}");
         assert!(said.contains("logweir.yaml:5"), "{said}");
+    }
+}
+
+/// A secret that a form and `Basic` write in other letters.
+const ODD_SECRET: &str = "00PLANTED+s3cret/of the client&co";
+
+/// The forms in which it is sent, or could be repeated.
+fn forms() -> [String; 3] {
+    let encoded = "00PLANTED%2Bs3cret%2Fof+the+client%26co";
+    let pair = STANDARD.encode(format!("{CLIENT}:{encoded}"));
+    [ODD_SECRET.to_owned(), encoded.to_owned(), pair]
+}
+
+#[test]
+fn a_client_s_secret_that_is_repeated_in_its_forms_gets_into_no_log_no_status_and_no_file() {
+    let [secret, encoded, pair] = forms();
+    let words = json!({
+        "error": "invalid_client",
+        "error_description": format!("no {secret} nor {CLIENT}:{encoded} nor Basic {pair} is right"),
+    });
+    let refused = answer("401 Unauthorized", "", &words.to_string());
+    let echo = Echo::new(vec![refused; 1_000]);
+    let house = house(&echo.url, "        client_secret: ${file:app.secret}\n");
+    private(&house, "app.secret", ODD_SECRET);
+    let mut running = house.start(&["run", "-vv"]);
+    let covered = format!("no *** nor {CLIENT}:*** nor Basic *** is right");
+    let shown = || {
+        let status = flat(&house.run(&["status"]));
+        let told = status.replace(' ', "").contains(&covered.replace(' ', ""));
+        told.then_some(status)
+    };
+    wait_until("it is in the status", || shown().is_some());
+    let mut said = vec![shown().unwrap()];
+    for arguments in [&["status", "--json"][..], &["check", "-vv"]] {
+        said.push(text(&house.run(arguments)));
+    }
+    running.signal("-TERM");
+    assert!(running.wait().success());
+    assert!(echo.asked()[0].contains(&format!("authorization: Basic {pair}\r\n")));
+    let log = fs::read_to_string(house.path("log")).unwrap();
+    assert!(log.contains(&covered), "{log}");
+    said.push(log);
+    for name in ["state.db", "state.db-wal"] {
+        let stored = fs::read(house.path(".logweir").join(name)).unwrap_or_default();
+        said.push(String::from_utf8_lossy(&stored).into_owned());
+    }
+    for form in forms() {
+        assert!(!said.iter().any(|said| said.contains(&form)), "{form}");
     }
 }

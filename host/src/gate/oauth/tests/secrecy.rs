@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
@@ -117,6 +119,34 @@ async fn trust_10_what_the_peer_says_of_a_refusal_shows_no_statement_and_no_secr
     let credential = Credential::client(&kind(), &secrets).unwrap();
     let (_, told) = refusal(&gate_with(&server, credential, true), &server).await;
     assert!(told.contains("what is ***?"), "{told}");
+}
+
+/// A secret that a form and `Basic` write in other letters.
+const ODD_SECRET: &str = "s3cr+t/of acme&co";
+
+#[tokio::test]
+async fn what_the_peer_repeats_of_a_secret_is_shown_in_none_of_the_forms_that_it_came_in() {
+    for (status, kind) in [(401, "invalid_client"), (503, "temporarily_unavailable")] {
+        let server = Server::start(move |request| {
+            let sent = header(request, "authorization").unwrap_or_default();
+            let basic = sent.strip_prefix("Basic ").unwrap_or_default();
+            let pair = String::from_utf8(STANDARD.decode(basic).unwrap()).unwrap();
+            let words = format!("{ODD_SECRET} of {pair} in {sent}");
+            oauth_error(status, "", kind, &words)
+        })
+        .await;
+        let secret = SecretString::from(ODD_SECRET);
+        let secrets = ClientSecrets {
+            client_id: "0oa Acme",
+            proof: ProofSecret::Secret(&secret),
+            scopes: None,
+        };
+        let credential = Credential::client(&self::kind(), &secrets).unwrap();
+        let gate = gate_with(&server, credential, true);
+        let error = ask(&gate, &server, "/logs").await.unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("*** of 0oa+Acme:*** in Basic ***"), "{told}");
+    }
 }
 
 #[tokio::test]
