@@ -16,8 +16,6 @@ use super::run::Reload;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// How often what was refused is tried again: what was in its way may be gone, such as a secret that comes later.
-const AGAIN: Duration = Duration::from_secs(30);
 /// Who may wait for a reload while another one is made.
 const WAITING_MAX: usize = 16;
 
@@ -68,7 +66,6 @@ impl Reloads {
             reloader,
             told,
             refused: None,
-            tried: Instant::now(),
         };
         let task = tokio::spawn(desk.serve(requests, hang_ups));
         (Self { asked, newest }, task)
@@ -98,8 +95,6 @@ struct Desk {
     told: watch::Sender<Option<ReloadView>>,
     /// Why the newest reload was refused, if it was.
     refused: Option<String>,
-    /// When it was made.
-    tried: Instant,
 }
 
 impl Desk {
@@ -131,14 +126,16 @@ impl Desk {
         let Ok(stamp) = stamp else {
             return false;
         };
-        let again = self.files.rest(stamp) && self.refused.is_some();
-        let again = again && self.tried.elapsed() >= AGAIN;
-        (self.files.look(stamp) || again) && self.reloader.plan().reload == ReloadMode::Auto
+        let is_due = self.files.look(stamp, Instant::now());
+        is_due && self.reloader.plan().reload == ReloadMode::Auto
     }
 
     async fn reload(&mut self, trigger: Trigger) -> Answer {
-        self.tried = Instant::now();
         let outcome = self.reloader.reload().await;
+        match &outcome {
+            Ok(_) => self.files.applied(),
+            Err(_) => self.files.refused(Instant::now()),
+        }
         let (view, answer) = match outcome {
             Ok(reloaded) => self.applied(&reloaded, trigger),
             Err(error) => self.refused(&error, trigger),

@@ -247,3 +247,35 @@ fn trust_21_grants_that_a_reload_changes_are_an_act() {
     );
     stop(running, &house);
 }
+
+#[test]
+fn what_was_refused_is_taken_up_when_what_was_missing_is_there_although_no_file_changed() {
+    let (acme, beta) = (Org::with_events(50), Org::seeded(20, 2));
+    let house = House::new();
+    let sources = [
+        source("acme", &acme, "", "token"),
+        source("beta", &beta, "", "later"),
+    ];
+    let outputs = [
+        output("archive", "acme", "out.ndjson"),
+        output("second", "beta", "second.ndjson"),
+    ];
+    let automatic = |count| {
+        let all = configuration(&sources[..count], &outputs[..count]);
+        house.write("logweir.yaml", &all.replace(MANUAL, ""));
+    };
+    automatic(1);
+    let running = house.start(&["run"]);
+    has_lines(&house, "out.ndjson", 50);
+    automatic(2);
+    wait_until("it is refused", || {
+        log(&house).contains("nothing was reloaded")
+    });
+    assert_eq!(beta.report().requests, 0);
+    fs::copy(house.path("token"), house.path("later")).unwrap();
+    has_lines(&house, "second.ndjson", 20);
+    let log = log(&house);
+    assert!(log.contains("act=reloaded by=changed files"), "{log}");
+    assert_eq!(log.matches("nothing was reloaded").count(), 1, "{log}");
+    stop(running, &house);
+}

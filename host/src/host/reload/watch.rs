@@ -4,6 +4,13 @@
 //! be faster, and silent on network file systems, for mounted configuration maps, and when too many come at once: they
 //! would need this beside them.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often what was refused is tried again: what was in its way may be gone, such as a secret that comes later.
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// Watches the stamps of files ([`crate::config::stamp`]).
 #[derive(Debug, Clone, Copy)]
 pub struct FileWatch {
@@ -11,32 +18,41 @@ pub struct FileWatch {
     before: u64,
     /// As they were when they were taken up, or could not be.
     taken: u64,
+    /// When they were refused the newest time, if they were.
+    refused: Option<Instant>,
 }
 
 impl FileWatch {
-    /// What is there now is what the host does, or was refused.
+    /// What is there now is what the host does.
     pub fn new(stamp: u64) -> Self {
         Self {
             before: stamp,
             taken: stamp,
+            refused: None,
         }
     }
 
-    /// Whether nobody wrote to them since the look before.
-    pub fn rest(&self, stamp: u64) -> bool {
-        stamp == self.before
+    /// What is there is what the host does.
+    pub fn applied(&mut self) {
+        self.refused = None;
     }
 
-    /// Looks; says whether they are to be taken up now: they are other ones than those that were, and the same as at the
-    /// look before. Who is in the midst of writing has not finished a moment later.
-    pub fn look(&mut self, stamp: u64) -> bool {
-        let rests = self.rest(stamp);
+    /// What is there was refused.
+    pub fn refused(&mut self, now: Instant) {
+        self.refused = Some(now);
+    }
+
+    /// Looks; says whether they are to be taken up now: they are other ones than those that were, or were refused a
+    /// while ago; and the same as at the look before. Who is in the midst of writing has not finished a moment later.
+    pub fn look(&mut self, stamp: u64, now: Instant) -> bool {
+        let rests = stamp == self.before;
         self.before = stamp;
         let is_new = rests && stamp != self.taken;
         if is_new {
             self.taken = stamp;
         }
-        is_new
+        let was_refused = self.refused.is_some_and(|at| now >= at + AGAIN);
+        is_new || rests && was_refused
     }
 }
 
@@ -46,10 +62,26 @@ mod tests {
     use crate::config::stamp;
 
     fn looks(stamps: &[u64]) -> Vec<usize> {
-        let mut watch = FileWatch::new(1);
+        let (mut watch, now) = (FileWatch::new(1), Instant::now());
         let taken = stamps.iter().enumerate();
-        let taken = taken.filter_map(|(at, stamp)| watch.look(*stamp).then_some(at));
+        let taken = taken.filter_map(|(at, stamp)| watch.look(*stamp, now).then_some(at));
         taken.collect()
+    }
+
+    /// Looks every two seconds at files that are refused each time, and are as `stamp` says after so many seconds. When
+    /// they were taken up.
+    fn tries(stamp: impl Fn(u64) -> u64) -> Vec<u64> {
+        let (mut watch, begin) = (FileWatch::new(1), Instant::now());
+        let looks = (0..=100).step_by(2);
+        let tried = looks.filter(|second| {
+            let now = begin + Duration::from_secs(*second);
+            let tries = watch.look(stamp(*second), now);
+            if tries {
+                watch.refused(now);
+            }
+            tries
+        });
+        tried.collect()
     }
 
     #[test]
@@ -102,5 +134,29 @@ mod tests {
         assert_eq!(looks(&[2, 2, 3, 3]), [1, 3]);
         assert_eq!(looks(&[2, 2, 1, 1]), [1, 3], "back to what was");
         assert_eq!(looks(&[2, 1, 1]), [0; 0], "never mind");
+    }
+
+    #[test]
+    fn what_was_refused_is_tried_again_every_half_minute_although_no_file_changed() {
+        assert_eq!(tries(|_| 2), [2, 32, 62, 92]);
+        let put_right = |second| if second < 40 { 2 } else { 3 };
+        assert_eq!(tries(put_right), [2, 32, 42, 72], "at once when it changes");
+    }
+
+    #[test]
+    fn what_was_refused_is_not_tried_again_while_it_is_being_written() {
+        let written = |second| match second {
+            30..=50 => second,
+            _ => 2,
+        };
+        assert_eq!(tries(written), [2, 54, 84]);
+    }
+
+    #[test]
+    fn what_was_applied_after_all_is_not_tried_again() {
+        let (mut watch, begin) = (FileWatch::new(1), Instant::now());
+        watch.refused(begin);
+        watch.applied();
+        assert!((0..50).all(|minute| !watch.look(1, begin + Duration::from_secs(60) * minute)));
     }
 }
