@@ -279,3 +279,54 @@ fn what_was_refused_is_taken_up_when_what_was_missing_is_there_although_no_file_
     assert_eq!(log.matches("nothing was reloaded").count(), 1, "{log}");
     stop(running, &house);
 }
+
+#[test]
+fn an_authority_in_a_file_that_has_another_content_is_a_difference_once() {
+    let org = Org::with_events(50);
+    let house = House::new();
+    let authority = || {
+        let made = rcgen::generate_simple_self_signed(["acme.test".to_owned()]).unwrap();
+        house.write("ca.pem", &made.cert.pem());
+    };
+    authority();
+    let network = "    network: { ca_file: ca.pem }\n";
+    let sources = [source("acme", &org, "", "token") + network];
+    let outputs = [output("archive", "acme", "out.ndjson")];
+    house.write("logweir.yaml", &configuration(&sources, &outputs));
+    let running = house.start(&["run"]);
+    has_lines(&house, "out.ndjson", 50);
+    assert_eq!(reloaded(&house), "nothing changed");
+    authority();
+    assert_eq!(reloaded(&house), "~ acme (network); 1 unchanged");
+    assert_eq!(reloaded(&house), "nothing changed");
+    org.persist_now(3);
+    has_lines(&house, "out.ndjson", 53);
+    stop(running, &house);
+}
+
+#[test]
+fn a_plugin_in_a_file_that_has_another_content_is_a_difference_once() {
+    let house = House::new();
+    let plugin = house.path("own.wasm");
+    fs::write(&plugin, fixtures::hostile()).unwrap();
+    house.write(
+        "logweir.yaml",
+        &format!(
+            "{MANUAL}sources:\n  own:\n    plugin: {{ path: own.wasm }}\n    config: {{ mode: ok, url: \
+             \"http://127.0.0.1:9\" }}\n    credentials: {{ token: \"${{file:token}}\" }}\n    grants:\n      - {{ need: \
+             api, origin: \"{{url}}\", methods: [GET], paths: [/ok], credential: token }}\noutputs:\n{}",
+            output("archive", "own", "out.ndjson")
+        ),
+    );
+    let running = house.start(&["run"]);
+    wait_until("it can be asked", || {
+        house.run(&["status"]).status.success()
+    });
+    assert_eq!(reloaded(&house), "nothing changed");
+    // Another section, which means nothing.
+    let section = [0, 5, 4, b'n', b'o', b't', b'e'];
+    fs::write(&plugin, [fixtures::hostile(), &section].concat()).unwrap();
+    assert_eq!(reloaded(&house), "~ own (plugin); 1 unchanged");
+    assert_eq!(reloaded(&house), "nothing changed");
+    stop(running, &house);
+}
