@@ -1,5 +1,6 @@
 //! A folder with a configuration, and the real `logweir` program run in it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
@@ -242,6 +243,14 @@ impl Running {
 
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// How it ended, which it is about to: one that hangs fails.
+    pub(crate) fn ended(self) -> std::process::ExitStatus {
+        let child = RefCell::new(self);
+        let status = || child.borrow_mut().child.try_wait().unwrap();
+        wait_until("it ends", || status().is_some());
+        status().unwrap()
     }
 }
 

@@ -57,6 +57,8 @@ mod rules;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod trust;

@@ -114,3 +114,33 @@ fn is_on_terminal() -> bool {
 fn exit_at_once() -> ! {
     std::process::exit(130)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Whoever needs another runtime to listen in has one that may hear a signal before it listens.
+    #[test]
+    fn signals_are_heard_without_any_other_runtime() {
+        let signals = Signals::listen().unwrap();
+        let process = std::process::id().to_string();
+        for (signal, heard) in [
+            (
+                "-HUP",
+                &(|| *signals.reopen.borrow() == 1) as &dyn Fn() -> bool,
+            ),
+            ("-TERM", &|| signals.stop.is_cancelled()),
+        ] {
+            let sent = Command::new("kill").args([signal, &process]).status();
+            assert!(sent.unwrap().success());
+            let begin = Instant::now();
+            while !heard() {
+                assert!(begin.elapsed() < Duration::from_secs(60), "{signal}");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
