@@ -23,6 +23,8 @@ mod control;
 #[cfg(test)]
 mod cursor;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod echo;
 #[cfg(test)]
 mod either;
