@@ -1,6 +1,7 @@
 //! Whether it is well: readiness, silence, a disk that is full.
 
 use super::*;
+use crate::echo::{Echo, answer};
 use crate::proof::delivered_once;
 
 #[test]
@@ -100,4 +101,40 @@ fn a_disk_that_is_full_is_in_the_status_until_there_is_room() {
     );
     running.stop();
     assert_eq!(delivered_once(&house, "out.ndjson", &org), Ok(()));
+}
+
+#[test]
+fn a_page_that_can_not_be_taken_apart_is_shown_as_failing_while_it_is_asked_for_again() {
+    let next = |number: u32| {
+        format!("link: <http://127.0.0.1:1/api/v1/logs?after={number}>; rel=\"next\"\r\n")
+    };
+    let page = |number, body| answer("200 OK", &next(number), body);
+    let sound = page(
+        1,
+        r#"[{"uuid":"0","published":"2026-03-01T10:00:00.000Z"}]"#,
+    );
+    let broken = page(2, r#"[{"uuid":"1"},{"uuid":"2","a":"x},{"uuid":"3"}]"#);
+    let script = [vec![sound, page(2, "[]")], vec![broken; 100]].concat();
+    let echo = Echo::new(script);
+    let host = Host::start(served(&echo.url, ""));
+    wait_until("the page came twice", || {
+        host.log().matches("a page can't be taken apart").count() >= 2
+    });
+    wait_until("it fails", || host.source()["state"]["phase"] == "failing");
+    let why = host.source()["state"]["why"].clone();
+    let reason = "Okta's answer is no page, and another one is asked for: ";
+    assert!(why.as_str().unwrap().starts_with(reason), "{why}");
+    assert_eq!(host.ready(), (false, vec!["acme failing".to_owned()]));
+    let shown = text(&host.house.run_ok(&["status"]));
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains(&format!("FAILING: {reason}")), "{shown}");
+    assert_eq!(host.source()["records"], 1, "nothing of it was taken");
+
+    // It is counted in the checkpoint, which an error would not leave behind.
+    let stuck = || {
+        let stored = text(&host.house.run_ok(&["state", "show", "acme"]));
+        stored.contains("stuck")
+    };
+    wait_until("it is remembered", stuck);
+    host.stop();
 }
