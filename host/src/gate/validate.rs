@@ -467,6 +467,150 @@ mod tests {
         refused(|description| description.config_schema = "{".into());
     }
 
+    /// Text that is longer than any may be.
+    fn long() -> String {
+        "x".repeat(MAX_TEXT + 1)
+    }
+
+    fn kind(number: usize) -> CredentialKind {
+        CredentialKind {
+            name: format!("kind{number}"),
+            ..description().credentials.remove(0)
+        }
+    }
+
+    fn named(name: &str) -> CredentialKind {
+        CredentialKind {
+            name: name.to_owned(),
+            ..kind(0)
+        }
+    }
+
+    fn oauth(scheme: OauthScheme) -> impl Fn(&mut Description) {
+        move |description| description.credentials[0].scheme = Scheme::Oauth(scheme.clone())
+    }
+
+    fn scheme() -> OauthScheme {
+        OauthScheme {
+            token_url: "/token".into(),
+            scopes: vec!["logs.read".into()],
+            auth_methods: vec!["private_key_jwt".into()],
+            dpop: true,
+        }
+    }
+
+    /// A value of the header that the secret goes into.
+    fn value(value: String) -> impl Fn(&mut Description) {
+        move |description| {
+            description.credentials[0].scheme = Scheme::Header {
+                name: "authorization".into(),
+                value: value.clone(),
+            };
+        }
+    }
+
+    #[test]
+    fn names_and_texts_are_checked_wherever_they_stand() {
+        for name in [String::new(), "x".repeat(65), "a b".into()] {
+            let said = refused(|description| description.name.clone_from(&name));
+            assert!(
+                said.starts_with("plugin: its name is not 1 to 64"),
+                "{said}"
+            );
+        }
+        let said = refused(|description| description.credentials.push(named("Kind")));
+        assert!(said.starts_with("credential: its name"), "{said}");
+        let said = refused(|description| description.credentials.push(named("token")));
+        assert_eq!(said, r#"credential "token": is described twice"#);
+        for text in [long(), "\u{1b}[2J".into()] {
+            let version = refused(|description| description.version.clone_from(&text));
+            let summary = refused(|description| description.summary.clone_from(&text));
+            let of_kind =
+                refused(|description| description.credentials[0].summary.clone_from(&text));
+            let said = [version, summary, of_kind];
+            let told = said.each_ref().map(|said| said.split(": ").next().unwrap());
+            assert_eq!(told, ["version", "summary", r#"credential "token""#]);
+        }
+        // A tab may stand in a header, and not in a description.
+        for text in [format!("{{secret}}{}", long()), "{secret}\t".into()] {
+            let said = refused(value(text));
+            assert!(said.contains("control characters or of over"), "{said}");
+        }
+        let said = refused(oauth(OauthScheme {
+            token_url: format!("/{}", long()),
+            ..scheme()
+        }));
+        assert!(said.contains("control characters or of over"), "{said}");
+    }
+
+    #[test]
+    fn each_list_has_its_end() {
+        let too_many = |said: String, what: &str, count: usize| {
+            let told = format!("{what}: {count} are too many, {} is the most", count - 1);
+            assert_eq!(said, told);
+        };
+        let needs = refused(|description| {
+            let need = |number| Need {
+                name: format!("need{number}"),
+                ..description.needs[1].clone()
+            };
+            description.needs = (0..=MAX_ENTRIES).map(need).collect();
+        });
+        too_many(needs, "needs", 33);
+        let kinds = refused(|description| {
+            let more = (0..MAX_ENTRIES).map(kind);
+            description.credentials.extend(more);
+        });
+        too_many(kinds, "credentials", 33);
+        let schema = refused(|description| {
+            description.config_schema = format!("{{}}{}", " ".repeat(MAX_SCHEMA - 1));
+        });
+        too_many(schema, "config schema", MAX_SCHEMA + 1);
+        let subject = r#"credential "token""#;
+        let scopes = (0..=MAX_LIST).map(|number| format!("scope{number}"));
+        let said = refused(oauth(OauthScheme {
+            scopes: scopes.collect(),
+            ..scheme()
+        }));
+        too_many(said, subject, 65);
+        let said = refused(oauth(OauthScheme {
+            auth_methods: vec!["private_key_jwt".into(); MAX_LIST + 1],
+            ..scheme()
+        }));
+        too_many(said, subject, 65);
+        let said = refused(oauth(OauthScheme {
+            scopes: vec!["x".repeat(257)],
+            ..scheme()
+        }));
+        assert!(said.ends_with("is no scope"), "{said}");
+    }
+
+    #[test]
+    fn a_need_says_where_and_what_in_words_that_mean_something() {
+        let cases: [(fn(&mut Need), &str); 5] = [
+            (|need| need.origin = "ftp://acme.example".into(), ""),
+            (|need| need.paths = vec!["no-path".into()], ""),
+            (|need| need.paths.clear(), "names no method or no path"),
+            (
+                |need| need.rate_limit.as_mut().unwrap().remaining = "x y".into(),
+                "names a header that can't be",
+            ),
+            // Nothing signs it, and it must not sign itself.
+            (
+                |need| {
+                    need.credential = None;
+                    need.request_headers = vec!["Authorization".into()];
+                },
+                r#"may not set the header "authorization""#,
+            ),
+        ];
+        for (change, says) in cases {
+            let said = refused(|description| change(&mut description.needs[0]));
+            assert!(said.starts_with(r#"need "logs": "#), "{said}");
+            assert!(said.ends_with(says), "{said}");
+        }
+    }
+
     #[test]
     fn trust_15_a_schema_that_leads_on_without_an_end_is_refused() {
         let said = refused(|description| {
