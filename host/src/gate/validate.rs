@@ -587,7 +587,8 @@ mod tests {
 
     #[test]
     fn a_need_says_where_and_what_in_words_that_mean_something() {
-        let cases: [(fn(&mut Need), &str); 5] = [
+        type Change = fn(&mut Need);
+        let cases: [(Change, &str); 5] = [
             (|need| need.origin = "ftp://acme.example".into(), ""),
             (|need| need.paths = vec!["no-path".into()], ""),
             (|need| need.paths.clear(), "names no method or no path"),
