@@ -31,6 +31,8 @@ mod overlap;
 #[cfg(test)]
 mod readers;
 #[cfg(test)]
+mod stuck;
+#[cfg(test)]
 mod system;
 #[cfg(test)]
 mod unwritable;

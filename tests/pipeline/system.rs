@@ -27,6 +27,10 @@ pub(crate) enum Step {
     Refuse(&'static str),
     /// The next page, with this checkpoint.
     Checkpoint(String),
+    /// The next page, which says that something fails.
+    Failing(&'static str),
+    /// A page with nothing, which says this.
+    Nothing(Progress),
 }
 
 /// A system with records that are numbers.
@@ -151,6 +155,7 @@ impl Reader for SystemReader {
         if let Step::Fail(error) = step {
             return Err(error);
         }
+        let before = self.next;
         let mut page = self.page();
         match step {
             Step::Page | Step::Fail(_) => {}
@@ -160,6 +165,17 @@ impl Reader for SystemReader {
                 reason: "not JSON".to_owned(),
             }),
             Step::Checkpoint(checkpoint) => page.checkpoint = checkpoint.into(),
+            Step::Failing(why) => page.progress.failing = Some(why.to_owned()),
+            Step::Nothing(progress) => {
+                self.next = before;
+                page = Page {
+                    batch: batch(self.system.name, before..before),
+                    checkpoint: before.to_string().into(),
+                    pace: Pace::After(self.system.poll),
+                    progress,
+                    ..page
+                };
+            }
         }
         Ok(page)
     }
