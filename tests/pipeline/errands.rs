@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use logweir::pipeline::{
     AuditError, AuditStep, NextOutput, NextSource, NextSpec, PipelineHandle, PipelineSpec,
+    SourceEnd,
 };
 use logweir::stage::StageError;
 use tokio::sync::Semaphore;
@@ -120,4 +122,104 @@ async fn an_errand_of_a_source_that_was_left_out_is_refused_with_words() {
         "{refused}"
     );
     running.stop().await;
+}
+
+#[tokio::test]
+async fn an_errand_of_a_source_that_ends_by_itself_ends_too() {
+    for once in [true, false] {
+        let mut house = House::new();
+        let journal = Arc::new(Journal {
+            past_turns: Semaphore::new(0),
+            ..journal(10)
+        });
+        let destination = Arc::new(Destination::new("archive"));
+        let spec = || PipelineSpec {
+            sources: vec![journal.spec(&[0])],
+            outputs: vec![output(&destination)],
+        };
+        let mut running = house.start_spec(spec());
+        running.until_settled(10).await;
+        running.stop().await;
+
+        journal.live_turns.forget_permits(1 << 20);
+        house.options.once = once;
+        let (running, handle) = house.start_with_handle(spec());
+        let run = handle.audit(request(&journal, false)).unwrap();
+        until(|| run.progress.borrow().step == AuditStep::Reading).await;
+        let end = if once {
+            journal.live_turns.add_permits(1);
+            SourceEnd::CaughtUp
+        } else {
+            journal.live_turns.close();
+            SourceEnd::Stopped("it is gone".to_owned())
+        };
+        let report = running.report().await;
+        assert_eq!(report.sources[0].end, end);
+        let ended = outcome(run).await.unwrap_err();
+        assert!(matches!(ended, AuditError::Interrupted), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn an_errand_of_a_source_that_is_about_to_be_read_in_another_way_waits_for_that() {
+    let house = House::new();
+    let journal = Arc::new(Journal {
+        page: 10,
+        ..journal(10)
+    });
+    let mut slow = Destination::new("slow");
+    slow.queue.records = 25;
+    let slow = Arc::new(slow);
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![journal.spec(&[0])],
+        outputs: vec![output(&slow)],
+    });
+    running.until_settled(10).await;
+    slow.turns.forget_permits(1 << 20);
+    for number in 0..30 {
+        let published = journal.since + 1_000_000_000 + number;
+        journal.persist(Event::new(format!("new-{number:02}"), published));
+    }
+    // Two pages are queued, the third one is accepted and does not fit.
+    running
+        .until_status(|status| status.sources[0].records == 40)
+        .await;
+    let next = NextSpec {
+        sources: vec![NextSource::Renewed(journal.spec(&[0]))],
+        outputs: vec![NextOutput::Same("slow".into())],
+    };
+    handle.change(next).await.unwrap();
+    let run = handle.audit(request(&journal, false)).unwrap();
+    // Many times as long as it takes to be seen.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(run.progress.borrow().step, AuditStep::Queued);
+    slow.release();
+    let report = outcome(run).await.unwrap();
+    assert_eq!((report.read, report.missing), (40, 0));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_errand_that_waits_after_a_failure_holds_no_memory() {
+    let hour = Duration::from_secs(3600);
+    let mut house = House::new().timing(|timing| {
+        timing.retry_first = hour;
+        timing.retry_longest = 4 * hour;
+    });
+    // One page at a time.
+    house.options.budget = 1;
+    let journal = Arc::new(journal(10));
+    let destination = Arc::new(Destination::new("archive"));
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![journal.spec(&[0])],
+        outputs: vec![output(&destination)],
+    });
+    running.until_settled(10).await;
+    journal.past_turns.close();
+    let run = handle.audit(request(&journal, false)).unwrap();
+    until(|| journal.past_reads.load(SeqCst) == 1).await;
+    journal.persist(Event::new("new", journal.since + 1_000_000_000));
+    running.until_settled(11).await;
+    running.stop().await;
+    outcome(run).await.unwrap_err();
 }

@@ -62,7 +62,9 @@ pub(crate) struct Journal {
     /// At each read of this number of live ones, how many events it goes back; what it reads again is an overlap.
     pub(crate) goes_back: Mutex<Vec<(usize, usize)>>,
     pub(crate) live_reads: AtomicUsize,
-    /// Each page of the past takes one.
+    /// Each live page takes one; closed, there never is one any more.
+    pub(crate) live_turns: Semaphore,
+    /// Each page of the past takes one; closed, there is no answer.
     pub(crate) past_turns: Semaphore,
     pub(crate) past_reads: AtomicUsize,
     /// Something that is no record, at the end of the past.
@@ -81,6 +83,7 @@ impl Journal {
             unseen: Mutex::default(),
             goes_back: Mutex::default(),
             live_reads: AtomicUsize::new(0),
+            live_turns: Semaphore::new(1 << 20),
             past_turns: Semaphore::new(1 << 20),
             past_reads: AtomicUsize::new(0),
             broken: Mutex::default(),
@@ -184,6 +187,9 @@ impl Live {
 impl Reader for Live {
     async fn read(&mut self) -> Result<Page, StageError> {
         let journal = Arc::clone(&self.journal);
+        let turn = journal.live_turns.acquire().await;
+        let gone = |_| StageError::Permanent("it is gone".to_owned());
+        turn.map_err(gone)?.forget();
         let number = journal.live_reads.fetch_add(1, SeqCst) + 1;
         let back = journal
             .goes_back
@@ -247,8 +253,10 @@ fn key_of(checkpoint: &str) -> (u64, String) {
 impl Reader for Past {
     async fn read(&mut self) -> Result<Page, StageError> {
         let journal = Arc::clone(&self.journal);
-        journal.past_turns.acquire().await.unwrap().forget();
+        let turn = journal.past_turns.acquire().await;
         journal.past_reads.fetch_add(1, SeqCst);
+        let silent = |_| StageError::Transient("no answer".to_owned());
+        turn.map_err(silent)?.forget();
         let key = |event: &Event| (event.published, event.id.clone());
         let mut page: Vec<_> = journal.events().clone();
         page.retain(|event| {
