@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use logweir::pipeline::{
-    ChangeError, Changed, NextOutput, NextSource, NextSpec, OutputEnd, PipelineHandle,
+    ChangeError, Changed, NextOutput, NextSource, NextSpec, OutputEnd, Phase, PipelineHandle,
     PipelineSpec, QueueLimits, SourceEnd,
 };
 use logweir::stage::{ConfigIssue, StageError};
@@ -21,6 +21,7 @@ use crate::house::{House, until};
 use crate::once::{file, live};
 use crate::system::{Step, System, source};
 
+mod lost;
 mod outputs;
 mod random;
 mod refused;

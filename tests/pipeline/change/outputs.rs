@@ -100,6 +100,30 @@ async fn delivery_19_for_an_output_that_takes_nothing_nothing_is_read() {
 }
 
 #[tokio::test]
+async fn a_source_that_waits_for_a_full_output_goes_on_when_a_change_takes_that_away() {
+    let house = House::new().timing(|timing| timing.blocked_release = Duration::from_millis(1));
+    let acme = system("acme", 100);
+    let (archive, slow) = (destination("archive"), stuck("slow", 10));
+    let (mut running, handle) = house.start_with_handle(PipelineSpec {
+        sources: vec![source(&acme, &[0, 1])],
+        outputs: vec![output(&archive), output(&slow)],
+    });
+    running
+        .until_status(|status| matches!(status.sources[0].phase, Phase::Waiting { .. }))
+        .await;
+    assert_eq!(acme.reads.load(SeqCst), 1);
+    change(&handle, vec![same(&acme, &[0])], vec![stays(&archive)])
+        .await
+        .unwrap();
+    until(|| archive.lines().len() == 100).await;
+    slow.release();
+    running.until_settled(100).await;
+    running.stop().await;
+    assert_eq!(archive.lines(), acme.lines(0..100));
+    assert_eq!(slow.lines(), acme.lines(0..10));
+}
+
+#[tokio::test]
 async fn an_output_that_fails_after_it_was_left_out_stops_who_waits_for_it() {
     let house = House::new();
     let (waits, settled) = (system("waits", 40), system("settled", 40));
