@@ -250,6 +250,9 @@ impl QueueDepth {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+    use std::task::{Wake, Waker};
+
     use futures::FutureExt;
 
     use super::super::budget::Budget;
@@ -332,6 +335,48 @@ mod tests {
         assert_eq!(numbers(queues.take().await), [72]);
         drop(new);
         assert!(queues.take().await.is_empty());
+    }
+
+    /// Fills queues when it is dropped: when the last queue that knew it gets to know somebody else, which is when that
+    /// queue was seen to be empty and is about to be looked at again.
+    struct Fills(Mutex<Vec<(QueueSender, Queued)>>);
+
+    impl Wake for Fills {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Fills {
+        fn drop(&mut self) {
+            let queued = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+            for (sender, queued) in queued.drain(..) {
+                assert_eq!(sender.send(queued).now_or_never(), Some(Ok(())));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_between_the_looks_at_two_queues_keeps_its_order() {
+        let ((old, receiver), (new, newer)) =
+            (queue(QueueLimits::default()), queue(QueueLimits::default()));
+        let mut queues = Queues::new(receiver);
+        queues.push(newer);
+        let numbered = async |number| Queued {
+            number,
+            ..queued(1).await
+        };
+        let fills = vec![(old, numbered(1).await), (new, numbered(2).await)];
+        let waker = Waker::from(Arc::new(Fills(Mutex::new(fills))));
+        let waits = queues.poll_take(&mut Context::from_waker(&waker));
+        assert!(waits.is_pending());
+        drop(waker);
+        let mut taken = Vec::new();
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(held) = queues.poll_take(&mut context)
+            && !held.is_empty()
+        {
+            taken.extend(held.iter().map(|held| held.queued.number));
+        }
+        assert_eq!(taken, [1, 2]);
     }
 
     #[tokio::test]
