@@ -253,6 +253,31 @@ async fn delivery_15_one_that_is_interrupted_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn one_that_waits_for_an_output_ends_when_nobody_wants_it_any_more() {
+    let house = House::new();
+    let journal = Arc::new(journal());
+    let destination = Arc::new(Destination::new("archive"));
+    let (mut running, handle) = start(&house, &journal, &destination);
+    running.until_settled(320).await;
+    destination.turns.forget_permits(1 << 20);
+    let run = ask(&handle, journal.since - DAY);
+    let interrupts = run.stop_with();
+    running
+        .until_status(|status| status.outputs[0].queued_records > 0)
+        .await;
+    drop(interrupts);
+    let interrupted = outcome(run).await.unwrap_err();
+    assert!(
+        matches!(interrupted, BackfillError::Beside(AuditError::Interrupted)),
+        "{interrupted}"
+    );
+    destination.release();
+    outcome(ask(&handle, journal.since - DAY)).await.unwrap();
+    running.stop().await;
+    assert_once(&journal, &destination);
+}
+
+#[tokio::test]
 async fn delivery_15_what_the_system_has_forgotten_is_not_asked_for() {
     let house = House::new();
     let journal = Arc::new(journal());

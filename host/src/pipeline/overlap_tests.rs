@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::{Entry, Span};
 
 fn digest(id: u64, bytes: u64) -> Digest {
     Digest { id, bytes }
@@ -31,6 +32,24 @@ fn delivery_12_same_id_and_bytes_are_one_record_and_other_bytes_another() {
         Repeated, Differing, New, Repeated, Differing, Repeated, Repeated,
     ];
     assert_eq!(judge(&known, &page), expected);
+}
+
+#[test]
+fn the_times_of_a_page_are_from_its_oldest_to_its_newest() {
+    let times_of = |of: &[u64]| {
+        let entry = |(offset, time): (u32, &u64)| Entry {
+            text: Span { offset, length: 1 },
+            time: *time,
+            ..Entry::default()
+        };
+        let entries = (0..).zip(of).map(entry).collect();
+        let body = "1".repeat(of.len());
+        times(&Batch::new("acme".into(), body, entries).unwrap())
+    };
+    assert_eq!(times_of(&[7, 0, 3, 9, 5]), Some(3..=9));
+    assert_eq!(times_of(&[4]), Some(4..=4));
+    assert_eq!(times_of(&[0, 0]), None, "nothing is known");
+    assert_eq!(times_of(&[]), None);
 }
 
 fn digests() -> impl Strategy<Value = Vec<Digest>> {
