@@ -39,8 +39,8 @@ pub(crate) struct SourceSeat {
 }
 
 impl SourceSeat {
-    /// Its records go to these outputs from now on. So many batches were accepted, and a page of its live reader and one
-    /// of an errand may be underway along the old ways.
+    /// Its records go to these outputs from now on. So many batches were accepted when nothing began on the old ways any
+    /// more: a page of its live reader and one of an errand may still be underway there.
     pub(crate) fn lead_to(&mut self, outputs: Vec<usize>, accepted: u64) {
         let before = std::mem::replace(&mut self.outputs, outputs);
         let before = before.into_iter().map(|output| (output, accepted + 2));
@@ -209,4 +209,91 @@ impl Seats {
 /// Why sources stop whose output failed for good.
 pub(crate) fn failed(output: &str, why: &str) -> String {
     format!("output {output} failed: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use tokio::sync::Semaphore;
+
+    use super::super::acks::{Accepted, Delivered, Storage, acks};
+    use super::super::board::Gauges;
+    use super::super::status::SourceGauge;
+    use super::super::{Expectations, Options};
+    use super::*;
+    use crate::state::State;
+
+    fn seat(index: usize, owner: Owner, outputs: Vec<usize>) -> SourceSeat {
+        let name: Arc<str> = "acme".into();
+        SourceSeat {
+            identity: Identity {
+                index,
+                gauge: Arc::new(SourceGauge::new(Arc::clone(&name), Expectations::default())),
+                name,
+                turn: Arc::new(Semaphore::new(1)),
+                read_since: Arc::new(AtomicU64::new(0)),
+                backfilled_until: Arc::new(AtomicU64::new(0)),
+                retention: None,
+            },
+            owner,
+            outputs,
+            left: HashMap::new(),
+            work: None,
+            next: None,
+            end: None,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_source_waits_for_an_output_that_it_left_until_what_was_underway_to_it_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let (acks, _committer) = acks(Storage {
+            state: State::open(&folder.path().join("state")).unwrap(),
+            options: Arc::new(Options::default()),
+            gauges: Gauges::default(),
+            finish: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        });
+        let owner = Owner {
+            plugin: "numbers".to_owned(),
+            origin: String::new(),
+        };
+        let source = acks.add_source("acme".into(), owner.clone());
+        let [old, new] = ["old", "new"].map(|name| acks.add_output(name.into()));
+        let accept = || {
+            let page = Accepted {
+                checkpoint: Some("1".into()),
+                began: None,
+                records: 1,
+                rows: Vec::new(),
+                dead: 0,
+                outputs: 1,
+            };
+            acks.accept(source, page)
+        };
+        let settle = |number| {
+            let delivered = Delivered {
+                source,
+                number,
+                dead: 0,
+            };
+            acks.deliver(old, &[delivered], None);
+        };
+        let mut seat = seat(source, owner, vec![old]);
+        assert!(seat.waits_for(old, &acks) && !seat.waits_for(new, &acks));
+        let first = accept();
+        seat.lead_to(vec![new], acks.accepted(source));
+        assert!(seat.waits_for(old, &acks) && seat.waits_for(new, &acks));
+        settle(first);
+        assert!(!seat.waits_for(old, &acks), "it has all there is");
+        let [of_live, of_errand] = [accept(), accept()];
+        settle(of_live);
+        assert!(seat.waits_for(old, &acks));
+        settle(of_errand);
+        assert!(!seat.waits_for(old, &acks));
+        accept();
+        assert!(!seat.waits_for(old, &acks), "that went another way");
+    }
 }

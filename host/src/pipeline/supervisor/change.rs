@@ -194,11 +194,11 @@ impl Supervisor {
         let index = self.seats.source_named(name)?;
         let routes = self.seats.routes(&outputs);
         let seat = self.seats.sources.get_mut(index)?;
-        seat.lead_to(outputs, self.common.acks.accepted(index));
         // One that is about to be renewed ends along its old routes.
         if let Some(work) = seat.work.as_ref().filter(|_| seat.next.is_none()) {
             work.routes.replace(routes);
         }
+        seat.lead_to(outputs, self.common.acks.accepted(index));
         Some(index)
     }
 
@@ -214,12 +214,12 @@ impl Supervisor {
         };
         self.desk.pause(index);
         if let Some(seat) = self.seats.sources.get_mut(index) {
+            seat.stop();
             seat.lead_to(spec.outputs, self.common.acks.accepted(index));
             seat.identity.retention = spec.expectations.retention;
             seat.identity.gauge.renew(spec.expectations);
             if seat.work.is_some() {
                 seat.next = Some(next);
-                seat.stop();
             } else {
                 self.start_source(index, next);
             }
