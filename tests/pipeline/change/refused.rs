@@ -1,6 +1,11 @@
 //! Sources that had stopped, and changes that are refused.
 
+use std::pin::pin;
+
+use futures::poll;
+
 use super::*;
+use crate::journal::{Event, Journal};
 
 #[tokio::test]
 async fn a_source_that_had_stopped_is_read_again_when_it_is_renewed() {
@@ -122,4 +127,41 @@ async fn a_change_that_could_not_work_is_refused() {
     running.stop().await;
     let ended = refused(vec![same(&acme, &[0])], vec![stays(&archive)]).await;
     assert!(ended.contains("about to end"), "{ended}");
+}
+
+#[tokio::test]
+async fn a_change_that_is_heard_with_the_end_of_the_last_source_is_refused_or_holds() {
+    for _ in 0..10 {
+        let house = House::new().timing(|timing| timing.snapshot = Duration::from_secs(3600));
+        let journal = Arc::new(Journal::new("acme", vec![Event::new("first", 1)]));
+        let (archive, new) = (destination("archive"), system("new", 10));
+        let (running, handle) = house.start_with_handle(PipelineSpec {
+            sources: vec![journal.spec(&[0])],
+            outputs: vec![output(&archive)],
+        });
+        until(|| archive.lines().len() == 1).await;
+        // Many times as long as a poll takes: its reader waits.
+        journal.live_turns.forget_permits(1 << 20);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let next = NextSpec {
+            sources: vec![renewed(&new, &[0])],
+            outputs: vec![stays(&archive)],
+        };
+        let mut change = pin!(handle.change(next));
+        assert!(poll!(&mut change).is_pending());
+        // The state is looked at meanwhile, and nothing else happens.
+        std::thread::sleep(Duration::from_millis(20));
+        journal.live_turns.close();
+        match change.await {
+            Ok(_) => {
+                until(|| archive.lines().len() == 11).await;
+                running.stop().await;
+            }
+            Err(refused) => {
+                assert!(matches!(refused, ChangeError::Ending), "{refused}");
+                running.report().await;
+                assert_eq!(new.reads.load(SeqCst), 0);
+            }
+        }
+    }
 }
