@@ -249,6 +249,10 @@ async fn who_was_left_out_comes_back_where_it_was() {
     let (sources, outputs) = without();
     change(&handle, sources, outputs).await.unwrap();
     until(|| back.readers.load(SeqCst) == 0).await;
+    let stays_out = vec![same(&stay, &[0]), same(&back, &[0])];
+    let refused = change(&handle, stays_out, vec![stays(&archive)]).await;
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, ChangeError::Unknown(_)), "{refused}");
     back.total.fetch_add(5, SeqCst);
     // While what waited for the slow output still waits.
     let with = || {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use logweir::pipeline::{
-    AuditError, AuditStep, NextOutput, NextSource, NextSpec, PipelineHandle, PipelineSpec,
+    AuditError, AuditStep, NextOutput, NextSource, NextSpec, Phase, PipelineHandle, PipelineSpec,
     SourceEnd,
 };
 use logweir::stage::StageError;
@@ -121,6 +121,38 @@ async fn an_errand_of_a_source_that_was_left_out_is_refused_with_words() {
         refused.to_string().contains("`logweir status`"),
         "{refused}"
     );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_source_that_had_stopped_has_errands_again_when_it_is_renewed() {
+    let house = House::new();
+    let (journals, mut running, handle) = waiting(&house).await;
+    let stopped = &journals[0];
+    stopped.live_turns.close();
+    running
+        .until_status(|status| matches!(status.sources[0].phase, Phase::Stopped { .. }))
+        .await;
+    let asked = handle.audit(request(stopped, false)).unwrap();
+    let refused = outcome(asked).await.unwrap_err();
+    assert!(matches!(refused, AuditError::NotRead(_)), "{refused}");
+    let works = Arc::new(Journal {
+        since: stopped.since,
+        ..Journal::new(stopped.name, stopped.events().clone())
+    });
+    let next = NextSpec {
+        sources: vec![
+            NextSource::Renewed(works.spec(&[0])),
+            NextSource::Same {
+                name: journals[1].name.into(),
+                outputs: vec![0],
+            },
+        ],
+        outputs: vec![NextOutput::Same("archive".into())],
+    };
+    handle.change(next).await.unwrap();
+    let report = audited(&handle, &works, false).await;
+    assert_eq!((report.read, report.missing), (10, 0));
     running.stop().await;
 }
 

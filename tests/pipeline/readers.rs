@@ -219,6 +219,26 @@ async fn delivery_19_one_budget_holds_for_all_sources() {
 }
 
 #[tokio::test]
+async fn a_source_that_waits_after_a_failure_holds_no_memory() {
+    let mut house = House::new().timing(|timing| {
+        timing.retry_first = HOUR;
+        timing.retry_longest = 4 * HOUR;
+    });
+    // One page at a time.
+    house.options.budget = 1;
+    let fails = Arc::new(System::new("fails", 5).scripted([transient()]));
+    let works = Arc::new(System::new("works", 35));
+    let archive = Arc::new(Destination::new("archive"));
+    let mut running = house.start(&[&fails, &works], &[&archive]);
+    until(|| fails.reads.load(SeqCst) == 1).await;
+    works.total.fetch_add(10, SeqCst);
+    running
+        .until_status(|status| status.sources[1].settled == 45)
+        .await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_impossible_checkpoint_is_a_crash() {
     let house = House::new().once();
     let steps = [
