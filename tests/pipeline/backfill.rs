@@ -116,6 +116,7 @@ async fn delivery_15_more_of_the_past_comes_once_though_the_ledger_forgot_the_fi
     assert_once(&journal, &destination);
     let stored = house.state.source("acme").unwrap().unwrap();
     assert_eq!(stored.settled, settled + all.delivered);
+    assert!(stored.ledger.ids < 100, "what it brought leaves again");
 }
 
 #[tokio::test]

@@ -379,6 +379,34 @@ async fn delivery_19_what_could_not_be_a_record_counts_until_it_is_in_the_dead_l
 }
 
 #[tokio::test]
+async fn what_is_in_the_dead_letter_leaves_room_for_the_pages_of_others() {
+    let odd = Shape {
+        text: 100,
+        refused: MIB + MIB / 4,
+    };
+    let mut scene = Scene::new(2 * MIB, 1, &[odd], Destination::new("archive"));
+    let pages = [SMALL, big(MIB + MIB / 4)];
+    let other = Org::new("other".to_owned(), &pages, &scene.shelf);
+    scene.orgs.push(Arc::clone(&other));
+    let mut running = scene.start();
+    other.turns.add_permits(1);
+    running
+        .until_status(|status| status.sources[1].settled == 1)
+        .await;
+    // The record of the odd page waits for the archive; what was no record does not.
+    scene.archive.turns.forget_permits(1 << 20);
+    scene.orgs[0].turns.add_permits(1_000);
+    until(|| scene.house.dead_lines().len() == 1).await;
+    other.turns.add_permits(1_000);
+    running
+        .until_status(|status| status.outputs[0].queued_bytes > MIB)
+        .await;
+    scene.archive.release();
+    running.stop().await;
+    assert_eq!(scene.archive.lines().len(), 3);
+}
+
+#[tokio::test]
 async fn delivery_19_a_page_of_an_audit_is_given_up_until_there_is_room_for_it() {
     let archive = Destination::new("archive");
     let mut scene = Scene::new(5 * MIB, 1, &[big(2 * MIB), SMALL], archive);
