@@ -22,26 +22,34 @@ async fn changing(house: &House, systems: &[Arc<System>; 3], turns: &[Turn]) {
         let mut read: HashMap<_, _> = systems.iter().map(|system| (system.name, true)).collect();
         for (pause, present, renew, output) in turns {
             tokio::time::sleep(Duration::from_micros(*pause)).await;
-            let mut sources = Vec::new();
+            let mut chosen = Vec::new();
             for ((system, present), renew) in systems.iter().zip(present).zip(renew) {
                 let was = read.insert(system.name, *present).unwrap();
                 if *present {
-                    sources.push(match was && !renew {
-                        true => same(system, &[0]),
-                        false => renewed(system, &[0]),
-                    });
+                    chosen.push((system, was && !renew));
                 }
             }
             // A pipeline that reads nothing ends.
-            if sources.is_empty() {
+            if chosen.is_empty() {
                 read.insert(systems[0].name, true);
-                sources.push(renewed(&systems[0], &[0]));
+                chosen.push((&systems[0], false));
             }
-            let outputs = match output {
-                true => vec![NextOutput::Renewed(out())],
-                false => vec![NextOutput::Same("out".into())],
+            let source = |(system, stays): &(&Arc<System>, bool)| match stays {
+                true => same(system, &[0]),
+                false => renewed(system, &[0]),
             };
-            handle.change(NextSpec { sources, outputs }).await.unwrap();
+            let next = || NextSpec {
+                sources: chosen.iter().map(source).collect(),
+                outputs: vec![match output {
+                    true => NextOutput::Renewed(out()),
+                    false => NextOutput::Same("out".into()),
+                }],
+            };
+            while let Err(refused) = handle.change(next()).await {
+                // The disk is busy, and the output has yet to see what it was made into before.
+                assert!(matches!(refused, ChangeError::Hanging(_)), "{refused}");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
         stop.cancel();
     };
