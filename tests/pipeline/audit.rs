@@ -363,6 +363,27 @@ async fn a_running_pipeline_audits_by_itself() {
 }
 
 #[tokio::test]
+async fn what_is_behind_is_not_audited_by_itself_until_it_has_caught_up() {
+    let mut house = House::new();
+    house.options.audit = Some(AuditOptions {
+        every: Duration::from_millis(5),
+        since: Duration::from_secs(86_400),
+        fix: false,
+    });
+    let mut journal = journal(300);
+    journal.page = 100;
+    journal.live_turns = tokio::sync::Semaphore::new(2);
+    let (journal, _, mut running, _handle) = delivered(&house, journal, 200).await;
+    // Many times as long as it is from one to the next.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(journal.past_reads.load(SeqCst), 0);
+    journal.live_turns.add_permits(1 << 20);
+    running.until_settled(300).await;
+    until(|| !house.state.audited().unwrap().is_empty()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_audit_keeps_nothing_running() {
     let house = House::new();
     let journal = journal(100);

@@ -132,14 +132,16 @@ async fn delivery_15_what_a_backfill_brings_first_does_not_come_again_with_what_
         journal.persist_unseen(late.clone());
         let report = outcome(ask(&handle, journal.since - DAY)).await.unwrap();
         assert_eq!(report.delivered, 501);
+        let mut repeated = report.read - report.delivered;
         if restarts {
             running.stop().await;
             (running, handle) = start(&house, &journal, &destination);
+            repeated = 0;
         }
         journal.unseen.lock().unwrap().remove(&late.id);
         journal.persist(late);
         running
-            .until_status(|status| status.sources[0].repeated > 0)
+            .until_status(|status| status.sources[0].repeated > repeated)
             .await;
         drop(handle);
         running.stop().await;
@@ -273,6 +275,29 @@ async fn one_that_waits_for_an_output_ends_when_nobody_wants_it_any_more() {
         "{interrupted}"
     );
     destination.release();
+    outcome(ask(&handle, journal.since - DAY)).await.unwrap();
+    running.stop().await;
+    assert_once(&journal, &destination);
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_when_a_process_ended_is_read_again_by_the_next_one() {
+    let house = House::new().timing(|timing| timing.drain = Duration::from_millis(5));
+    let journal = Arc::new(journal());
+    let destination = Arc::new(Destination::new("archive"));
+    let (mut running, handle) = start(&house, &journal, &destination);
+    running.until_settled(320).await;
+    destination.turns.forget_permits(1 << 20);
+    let run = ask(&handle, journal.since - DAY);
+    running
+        .until_status(|status| status.outputs[0].queued_records > 0)
+        .await;
+    // Many times as long as it takes to store how far it is.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    running.stop().await;
+    outcome(run).await.unwrap_err();
+    destination.release();
+    let (running, handle) = start(&house, &journal, &destination);
     outcome(ask(&handle, journal.since - DAY)).await.unwrap();
     running.stop().await;
     assert_once(&journal, &destination);
