@@ -276,7 +276,7 @@ impl Assembly {
     /// Who the checkpoint of a source belongs to. Offline.
     pub async fn owner(&mut self, plan: &SourcePlan) -> Result<Owner, Vec<SourceIssue>> {
         let (plugin, grants) = self.validate(plan).await?;
-        Ok(owner_of(&plugin, &grants))
+        Ok(parts::owner(&plugin, &grants))
     }
 
     fn connect(
@@ -285,7 +285,7 @@ impl Assembly {
         plugin: Arc<Plugin>,
         grants: Vec<Grant>,
     ) -> Result<HostSource, String> {
-        let owner = owner_of(&plugin, &grants);
+        let owner = parts::owner(&plugin, &grants);
         let told = granted::told(&grants);
         let gate = Gate::new(
             GateConfig {
@@ -384,22 +384,4 @@ fn grant_issue(plan: &SourcePlan, error: &GrantError) -> SourceIssue {
         key,
         message,
     }
-}
-
-fn owner_of(plugin: &Plugin, grants: &[Grant]) -> Owner {
-    Owner {
-        plugin: plugin.description().name.clone(),
-        origin: origin_of(grants),
-    }
-}
-
-/// What a source reads: the origin that gets the credential, else the first one.
-fn origin_of(grants: &[Grant]) -> String {
-    let signed = grants
-        .iter()
-        .find(|grant| grant.credential().is_some() && !grant.is_check_only());
-    let grant = signed.or_else(|| grants.iter().find(|grant| !grant.is_check_only()));
-    grant
-        .map(|grant| grant.origin().ascii_serialization())
-        .unwrap_or_default()
 }

@@ -190,7 +190,7 @@ impl de::Error for Fault {
 fn example(key: &str) -> Option<&'static str> {
     match key {
         "inputs" => Some("name the sources whose records it gets: `inputs: [acme]`"),
-        "plugin" => Some("name what reads it: `plugin: okta`"),
+        "plugin" => Some("name what reads it: `logweir plugin list` shows what is built in"),
         _ => None,
     }
 }

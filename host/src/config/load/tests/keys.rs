@@ -140,7 +140,7 @@ outputs:
        ·     ╰── belongs in here
      8 │     config: [1]
        ╰────
-      help: name what reads it: `plugin: okta`
+      help: name what reads it: `logweir plugin list` shows what is built in
 
       × expected a map of keys, found a list
        ╭─[logweir.yaml:8:5]
