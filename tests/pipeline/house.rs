@@ -142,7 +142,7 @@ impl Running {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until something holds.
 pub(crate) async fn until(holds: impl Fn() -> bool) {

@@ -1,6 +1,7 @@
 //! Any changes and kills, in any order.
 
 use super::*;
+use crate::house::PATIENCE;
 
 const RECORDS: u64 = 600;
 
@@ -45,11 +46,16 @@ async fn changing(house: &House, systems: &[Arc<System>; 3], turns: &[Turn]) {
                     false => NextOutput::Same("out".into()),
                 }],
             };
-            while let Err(refused) = handle.change(next()).await {
-                // The disk is busy, and the output has yet to see what it was made into before.
-                assert!(matches!(refused, ChangeError::Hanging(_)), "{refused}");
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let made = async {
+                while let Err(refused) = handle.change(next()).await {
+                    // The disk is busy, and the output has yet to see what it was made into before.
+                    let hangs = matches!(refused, ChangeError::Hanging(_));
+                    assert!(*output && hangs, "{refused}");
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let made = tokio::time::timeout(PATIENCE, made).await;
+            made.expect("an output does not hang for ever");
         }
         stop.cancel();
     };
